@@ -1,0 +1,33 @@
+"""
+The root of every error that Veriscope raises on purpose.
+
+VeriscopeError
+├── InvalidInputError      what was sent or asked cannot be accepted as it is
+│   └── LimitExceededError ... because it is larger than a configured limit
+├── OverloadedError        try again later; nothing was stored
+└── UnavailableError       something Veriscope needs is missing or in use
+"""
+
+
+class VeriscopeError(Exception):
+    """Something failed; the message names the cause and what to do about it."""
+
+
+class InvalidInputError(VeriscopeError):
+    """What was sent or asked is wrong, and will be wrong again if it is repeated."""
+
+
+class LimitExceededError(InvalidInputError):
+    """What was sent or asked is larger than a limit; the message names the limit's option."""
+
+
+class OverloadedError(VeriscopeError):
+    """The work was refused before any of it was done; repeat it after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(VeriscopeError):
+    """A thing outside this process that is needed is missing, broken or in use."""
