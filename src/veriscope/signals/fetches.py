@@ -1,6 +1,6 @@
 """Fetches: what a query plan asks of the store, as values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from veriscope.signals.grid import Grid
@@ -94,5 +94,7 @@ class FetchLimits:
     """Samples that may be read from disk for one query."""
     max_series: int = 500_000
     """Series that may be selected."""
-    timeout_ms: int = field(default=120_000)
+    max_memory_bytes: int = 4 << 30
+    """Engine memory of one fetch."""
+    timeout_ms: int = 120_000
     """Engine time."""

@@ -1,0 +1,162 @@
+"""The one place that talks to ClickHouse, embedded (chDB) or over the network."""
+
+import fcntl
+import json
+import os
+import queue
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ClientError
+
+from veriscope.signals import InvalidInputError
+from veriscope.store.errors import DataDirectoryInUseError, EngineError, translate
+
+_EMBEDDED: Final = "chdb://"
+_REMOTE: Final = ("clickhouse://", "clickhouses://")
+_SETTINGS: Final[Mapping[str, Any]] = {"enable_time_series_aggregate_functions": 1}
+
+
+class Engine:
+    """
+    A pool of clients on one ClickHouse database; safe to use from many threads.
+
+    A client serves one call at a time, so the pool is also the bound on concurrency: a call
+    waits until a client is free. Inserts have a client of their own and never wait for queries.
+    """
+
+    def __init__(self, url: str, database: str, readers: int) -> None:
+        self._lock = _DirectoryLock(Path(url.removeprefix(_EMBEDDED))) if is_embedded(url) else None
+        self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
+        self._writers: queue.SimpleQueue[Client] = queue.SimpleQueue()
+        self._clients: list[Client] = []
+        self.url = url
+        self.database = database
+        try:
+            first = _connect(url, None)
+            first.command(f"CREATE DATABASE IF NOT EXISTS {_quote(database)}")
+            first.close()
+            for pool, count in ((self._readers, readers), (self._writers, 1)):
+                for _ in range(count):
+                    client = _connect(url, database)
+                    self._clients.append(client)
+                    pool.put(client)
+        except BaseException:
+            self.close()
+            raise
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """Return the rows of *sql* in columns. *parameters* are bound by the engine."""
+        with self._borrow(self._readers) as client:
+            return client.query_arrow(
+                sql, parameters=dict(parameters or {}), settings=dict(settings or {})
+            )
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that has no answer, such as DDL."""
+        with self._borrow(self._writers) as client:
+            client.command(sql, parameters=dict(parameters or {}))
+
+    def insert_raw(
+        self, table: str, block: bytes, fmt: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Insert *block*, which is in ClickHouse's input format *fmt*; durable on return."""
+        with self._borrow(self._writers) as client:
+            client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
+
+    def insert_arrow(self, table: str, rows: pa.Table) -> None:
+        """Insert *rows*, whose columns are named as the table's; durable on return."""
+        with self._borrow(self._writers) as client:
+            client.insert_arrow(table, rows)
+
+    def close(self) -> None:
+        """Close every client and give the data directory back."""
+        while self._clients:
+            self._clients.pop().close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _borrow(self, pool: "queue.SimpleQueue[Client]") -> Iterator[Client]:
+        client = pool.get()
+        try:
+            yield client
+        except ClientError as error:
+            raise translate(error) from error
+        except (ConnectionError, RuntimeError, pa.ArrowException) as error:
+            raise EngineError(f"the storage engine failed: {error}") from error
+        finally:
+            pool.put(client)
+
+
+def is_embedded(url: str) -> bool:
+    """Tell whether *url* names an engine inside this process."""
+    return url.startswith(_EMBEDDED)
+
+
+def _connect(url: str, database: str | None) -> Client:
+    settings = dict(_SETTINGS)
+    try:
+        if is_embedded(url):
+            return clickhouse_connect.get_client(dsn=url, database=database, settings=settings)
+        if not url.startswith(_REMOTE):
+            raise InvalidInputError(
+                f"store url {url!r} is neither chdb:///PATH nor clickhouse://HOST:PORT"
+            )
+        # Without a session of its own a client may serve calls in any order, as the pool does.
+        return clickhouse_connect.get_client(
+            dsn=url,
+            database=database or "__default__",
+            settings=settings,
+            autogenerate_session_id=False,
+        )
+    except ClientError as error:
+        raise EngineError(f"cannot open the store: {error}") from error
+
+
+def _quote(identifier: str) -> str:
+    if not identifier.isidentifier() or not identifier.isascii():
+        raise InvalidInputError(f"database name {identifier!r} must be letters, digits and _")
+    return f"`{identifier}`"
+
+
+class _DirectoryLock:
+    """Holds a data directory for this process; the kernel lets go of it however we end."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(directory / "veriscope.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 200, 0).decode(errors="replace").strip()
+            os.close(self._file)
+            pid = json.loads(holder).get("pid", "?") if holder.startswith("{") else "?"
+            raise DataDirectoryInUseError(
+                f"data directory {directory} is in use by process {pid}; stop that process, "
+                "or choose another directory with --data"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps({"pid": os.getpid()}).encode(), 0)
+
+    def release(self) -> None:
+        """Let another process have the directory."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

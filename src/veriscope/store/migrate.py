@@ -1,0 +1,127 @@
+"""Versioned changes of the schema, applied once each and in order."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+import structlog
+
+from veriscope.signals import Duration, UnavailableError
+from veriscope.store.engine import Engine
+
+_log = structlog.get_logger(__name__)
+_FILE_NAME: Final = re.compile(r"(\d{4})_(\w+)\.sql")
+_COMMENT: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
+_STATEMENT_END: Final = re.compile(r";[ \t]*$", re.MULTILINE)
+# The column whose age retention goes by, of each table that holds metrics.
+_AGE: Final = {"samples": "ts", "series": "week"}
+
+
+class SchemaError(UnavailableError):
+    """The database was made by another version of Veriscope than this one can work with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file of statements; a file that was released is never edited."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def statements(self) -> list[str]:
+        """The file's statements, without comments."""
+        parts = _STATEMENT_END.split(_COMMENT.sub("", self.text))
+        return [part.strip() for part in parts if part.strip()]
+
+    @property
+    def checksum(self) -> str:
+        """A fingerprint of the statements."""
+        return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()[:16]
+
+
+def load_migrations() -> list[Migration]:
+    """Return the migrations that came with this version, in order."""
+    found = []
+    for file in resources.files("veriscope.store").joinpath("migrations").iterdir():
+        if match := _FILE_NAME.fullmatch(file.name):
+            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return sorted(found, key=lambda migration: migration.version)
+
+
+def migrate(engine: Engine) -> int:
+    """
+    Bring the database up to this version and return how many migrations that took.
+
+    A migration that was cut short (a crash) is applied again from its first statement: tables
+    and views it had made already are left as they are. Raises `SchemaError` where the database
+    is newer than this program or a migration was changed after it had been applied.
+    """
+    engine.command(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String,"
+        " checksum String, applied DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version"
+    )
+    applied = {
+        row["version"]: row["checksum"]
+        for row in engine.query("SELECT version, checksum FROM schema_migrations").to_pylist()
+    }
+    known = load_migrations()
+    if newer := sorted(set(applied) - {migration.version for migration in known}):
+        raise SchemaError(
+            f"the database has schema version {newer[-1]}, this program knows "
+            f"{known[-1].version}; install the newer Veriscope again"
+        )
+    pending = [migration for migration in known if migration.version not in applied]
+    for migration in known:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
+            raise SchemaError(
+                f"migration {migration.version} was applied in another form; this program and "
+                "the database do not belong together"
+            )
+    for migration in pending:
+        for statement in migration.statements:
+            engine.command(_repeatable(statement))
+        engine.command(
+            "INSERT INTO schema_migrations (version, name, checksum)"
+            " VALUES ({version:UInt32}, {name:String}, {checksum:String})",
+            {
+                "version": migration.version,
+                "name": migration.name,
+                "checksum": migration.checksum,
+            },
+        )
+        _log.info("schema_migrated", version=migration.version, name=migration.name)
+    return len(pending)
+
+
+def apply_retention(engine: Engine, metrics: Duration) -> None:
+    """Make the tables of metrics drop what is older than *metrics*; zero keeps everything."""
+    for table, column in _AGE.items():
+        if metrics:
+            engine.command(
+                f"ALTER TABLE {table} MODIFY TTL toDateTime({column})"
+                f" + toIntervalSecond({int(metrics.seconds)}) SETTINGS"
+                " materialize_ttl_after_modify = 0"
+            )
+        elif _has_ttl(engine, table):
+            engine.command(f"ALTER TABLE {table} REMOVE TTL")
+
+
+def _has_ttl(engine: Engine, table: str) -> bool:
+    found = engine.query(
+        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}"
+        " AND position(engine_full, ' TTL ') > 0",
+        {"database": engine.database, "table": table},
+    )
+    return bool(found.num_rows)
+
+
+def _repeatable(statement: str) -> str:
+    return re.sub(
+        r"^CREATE (TABLE|MATERIALIZED VIEW)(?! IF NOT EXISTS)",
+        r"CREATE \1 IF NOT EXISTS",
+        statement,
+    )

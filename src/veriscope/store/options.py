@@ -1,0 +1,25 @@
+"""What a store can be told."""
+
+import msgspec
+
+from veriscope.signals import Duration
+
+
+class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the store keeps each signal. Whole weeks are dropped once all of them is older."""
+
+    metrics: Duration = Duration.parse("30d")
+    """Age at which samples and series are dropped; `0s` keeps them for ever."""
+
+
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the data rests and how many queries may run at once."""
+
+    url: str
+    """`chdb:///absolute/path` (embedded) or `clickhouse://user:password@host:port`."""
+    database: str = "veriscope"
+    """Database that holds every table; created when it is missing."""
+    max_concurrent_queries: int = 4
+    """Engine queries that run at once; the others wait for their turn."""
+    retention: RetentionOptions = msgspec.field(default_factory=RetentionOptions)
+    """How long each signal is kept."""

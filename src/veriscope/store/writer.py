@@ -1,0 +1,96 @@
+"""Inserts samples: request bodies as they came, and batches of the collectors as Arrow."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from veriscope.signals import Labels, SampleBatch
+from veriscope.store.engine import Engine
+from veriscope.wire import remote_write
+
+_LABEL: Final = pa.struct([("name", pa.string()), ("value", pa.string())])
+_REMOTE_WRITE: Final = {
+    "format_schema_source": "string",
+    "format_schema": remote_write.SCHEMA,
+    "format_schema_message_name": remote_write.MESSAGE,
+}
+
+
+class MetricWriter:
+    """
+    Writes metrics. A call returns when all of it is durable.
+
+    Raises `RefusedError` where something of it is malformed or against a rule; then all of it
+    should be sent again in smaller parts, which is safe: a sample is stored once however often
+    it is sent. Raises `EngineError` when the engine fails.
+    """
+
+    _CACHED_LABEL_SETS: Final = 256
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._encoded: OrderedDict[int, tuple[tuple[Labels, ...], pa.Array]] = OrderedDict()
+
+    def insert_remote_write(self, bodies: Sequence[bytes]) -> None:
+        """Insert uncompressed `WriteRequest` messages; the engine decodes them."""
+        self._engine.insert_raw(
+            "remote_write", remote_write.frame(bodies), "Protobuf", _REMOTE_WRITE
+        )
+
+    def insert_batches(self, batches: Sequence[SampleBatch]) -> None:
+        """Insert *batches*, and their metadata."""
+        rows = [self._rows(batch) for batch in batches if len(batch)]
+        if rows:
+            self._engine.insert_arrow("incoming", pa.concat_tables(rows))
+        if metadata := [known for batch in batches for known in batch.metadata]:
+            columns = {
+                "metric": [known.name for known in metadata],
+                "type": [str(known.type) for known in metadata],
+                "help": [known.help for known in metadata],
+                "unit": [known.unit for known in metadata],
+            }
+            self._engine.insert_arrow("metric_metadata", pa.table(columns))
+
+    def _rows(self, batch: SampleBatch) -> pa.Table:
+        order = np.argsort(batch.series, kind="stable")
+        ends = np.cumsum(np.bincount(batch.series, minlength=len(batch.labels)))
+        offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
+        samples = pa.StructArray.from_arrays(
+            [pa.array(batch.values[order]), pa.array(batch.timestamps_ms[order])],
+            names=["value", "timestamp"],
+        )
+        return pa.table(
+            {
+                "labels": self._label_column(batch.labels),
+                "samples": pa.ListArray.from_arrays(offsets, samples),
+            }
+        )
+
+    def _label_column(self, label_sets: tuple[Labels, ...]) -> pa.Array:
+        # Collectors hand over the same tuple each time, so its identity is a key; the cache
+        # holds on to the tuple, so that the identity cannot come to mean another one.
+        key = id(label_sets)
+        if (found := self._encoded.get(key)) is not None:
+            self._encoded.move_to_end(key)
+            return found[1]
+        column = _encode_labels(label_sets)
+        self._encoded[key] = (label_sets, column)
+        if len(self._encoded) > self._CACHED_LABEL_SETS:
+            self._encoded.popitem(last=False)
+        return column
+
+
+def _encode_labels(label_sets: tuple[Labels, ...]) -> pa.Array:
+    pairs = [pair for labels in label_sets for pair in labels]
+    ends = np.cumsum([len(labels) for labels in label_sets], dtype=np.int32)
+    labels = pa.StructArray.from_arrays(
+        [
+            pa.array([name for name, _ in pairs], pa.string()),
+            pa.array([value for _, value in pairs], pa.string()),
+        ],
+        fields=list(_LABEL),
+    )
+    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], ends)).astype(np.int32)), labels)

@@ -1,0 +1,138 @@
+"""
+Prometheus remote write 1.0: the message, its framing, an encoder and the snappy block format.
+
+The engine decodes the message; Python only frames and compresses it. Specification:
+https://prometheus.io/docs/specs/prw/remote_write_spec/
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+import cramjam
+import numpy as np
+
+from veriscope.signals import InvalidInputError, Labels, LimitExceededError, SampleBatch
+
+SCHEMA: Final = """
+syntax = "proto3";
+message WriteRequest {
+  repeated TimeSeries timeseries = 1;
+  repeated MetricMetadata metadata = 3;
+}
+message TimeSeries {
+  repeated Label labels = 1;
+  repeated Sample samples = 2;
+  repeated Histogram histograms = 4;
+}
+message Label { string name = 1; string value = 2; }
+message Sample { double value = 1; int64 timestamp = 2; }
+message Histogram { int64 timestamp = 15; }
+message MetricMetadata {
+  int32 type = 1;
+  string metric_family_name = 2;
+  string help = 4;
+  string unit = 5;
+}
+"""
+"""The parts of `prometheus.WriteRequest` that are stored. Field numbers are Prometheus'."""
+
+MESSAGE: Final = "WriteRequest"
+"""The message of `SCHEMA` that is a request body."""
+
+CONTENT_TYPE: Final = "application/x-protobuf"
+
+
+def varint(number: int) -> bytes:
+    """Return *number* (≥ 0) as a protobuf varint."""
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def frame(bodies: Iterable[bytes]) -> bytes:
+    """
+    Join messages into one length-delimited stream.
+
+    A message that is cut short cannot reach into the one behind it, as it could if bodies were
+    joined end to end: the reader is held to the announced length.
+    """
+    return b"".join(part for body in bodies for part in (varint(len(body)), body))
+
+
+def encode(batch: SampleBatch) -> bytes:
+    """Return *batch* as an uncompressed `WriteRequest`. Metadata is sent along."""
+    order = np.argsort(batch.series, kind="stable")
+    starts = np.searchsorted(batch.series[order], np.arange(len(batch.labels) + 1))
+    times, values = batch.timestamps_ms[order].tolist(), batch.values[order].tolist()
+    out = bytearray()
+    for index, labels in enumerate(batch.labels):
+        start, end = int(starts[index]), int(starts[index + 1])
+        if start == end:
+            continue
+        samples = zip(times[start:end], values[start:end], strict=True)
+        series = _labels(labels) + b"".join(_sample(time, value) for time, value in samples)
+        out += _delimited(1, series)
+    for known in batch.metadata:
+        fields = (known.name, known.help, known.unit)
+        numbered = zip((2, 4, 5), fields, strict=True)
+        strings = b"".join(_delimited(number, text.encode()) for number, text in numbered)
+        out += _delimited(3, b"\x08" + varint(_TYPES.index(known.type)) + strings)
+    return bytes(out)
+
+
+def compress(message: bytes) -> bytes:
+    """Return *message* in snappy's block format, as remote write sends it."""
+    return bytes(cramjam.snappy.compress_raw(message))
+
+
+def decompress(body: bytes, max_bytes: int) -> bytes:
+    """
+    Return the message in a snappy block.
+
+    Raises `LimitExceededError` where it announces more than *max_bytes* (nothing is unpacked
+    then), `InvalidInputError` where it is not a whole snappy block.
+    """
+    try:
+        announced = int(cramjam.snappy.decompress_raw_len(body))
+    except (cramjam.DecompressionError, ValueError) as error:
+        raise InvalidInputError(f"the body is not snappy-compressed: {error}") from error
+    if announced > max_bytes:
+        raise LimitExceededError(
+            f"the body unpacks to {announced:,} bytes, {max_bytes:,} allowed "
+            "(ingest.max_message_bytes); send smaller requests"
+        )
+    try:
+        return bytes(cramjam.snappy.decompress_raw(body))
+    except cramjam.DecompressionError as error:
+        raise InvalidInputError(f"the snappy body is truncated or corrupt: {error}") from error
+
+
+_TYPES: Final = (
+    "unknown",
+    "counter",
+    "gauge",
+    "histogram",
+    "gaugehistogram",
+    "summary",
+    "info",
+    "stateset",
+)
+
+
+def _delimited(field: int, content: bytes) -> bytes:
+    return bytes((field << 3 | 2,)) + varint(len(content)) + content
+
+
+def _labels(labels: Labels) -> bytes:
+    return b"".join(
+        _delimited(1, _delimited(1, name.encode()) + _delimited(2, value.encode()))
+        for name, value in labels
+    )
+
+
+def _sample(time_ms: int, value: float) -> bytes:
+    return _delimited(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(time_ms))
