@@ -1,1 +1,5 @@
 """The terminal: every command of `veriscope`."""
+
+from veriscope.cli.main import main
+
+__all__ = ["main"]

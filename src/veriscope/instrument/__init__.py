@@ -1,1 +1,5 @@
-"""."""
+"""The host process: what a program says of itself."""
+
+from veriscope.instrument.registry import RegistryCollector
+
+__all__ = ["RegistryCollector"]

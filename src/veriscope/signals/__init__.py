@@ -5,6 +5,7 @@ from veriscope.signals.errors import (
     InvalidInputError,
     LimitExceededError,
     OverloadedError,
+    TimedOutError,
     UnavailableError,
     VeriscopeError,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Secret",
     "SeriesFetch",
     "SystemClock",
+    "TimedOutError",
     "UnavailableError",
     "VeriscopeError",
     "decode_unit",

@@ -5,6 +5,7 @@ VeriscopeError
 ├── InvalidInputError      what was sent or asked cannot be accepted as it is
 │   └── LimitExceededError ... because it is larger than a configured limit
 ├── OverloadedError        try again later; nothing was stored
+├── TimedOutError          it took longer than it may, and was stopped
 └── UnavailableError       something Veriscope needs is missing or in use
 """
 
@@ -27,6 +28,10 @@ class OverloadedError(VeriscopeError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TimedOutError(VeriscopeError):
+    """The work took longer than its limit allows; ask for less, or raise the limit."""
 
 
 class UnavailableError(VeriscopeError):

@@ -9,7 +9,8 @@ VeriscopeError
 ├── UnavailableError
 │   ├── DataDirectoryInUseError another process holds the data directory
 │   └── EngineError             the engine failed for a reason that is not the caller's
-└── FetchTimeoutError           a fetch took longer than it may
+└── TimedOutError
+    └── FetchTimeoutError       a fetch took longer than it may
 """
 
 import re
@@ -17,7 +18,13 @@ from typing import Final
 
 from clickhouse_connect.driver.exceptions import Error as ClientError
 
-from veriscope.signals import InvalidInputError, LimitExceededError, UnavailableError, VeriscopeError
+from veriscope.signals import (
+    InvalidInputError,
+    LimitExceededError,
+    TimedOutError,
+    UnavailableError,
+    VeriscopeError,
+)
 
 
 class RefusedError(InvalidInputError):
@@ -28,7 +35,7 @@ class FetchTooLargeError(LimitExceededError):
     """A fetch would read more samples, or take more memory, than it is allowed."""
 
 
-class FetchTimeoutError(VeriscopeError):
+class FetchTimeoutError(TimedOutError):
     """A fetch took longer than it is allowed and was stopped."""
 
 
@@ -46,7 +53,9 @@ _CODE: Final = re.compile(r"^(?:Code: \d+\. )?(?:DB::Exception: )?(?:Code: \d+\.
 # ClickHouse's src/Common/ErrorCodes.cpp
 _THROW_IF: Final = 395
 _TOO_MANY_PARTS: Final = 252
-_DATA: Final = frozenset({33, 36, 38, 41, 53, 62, 69, 117, 131, 407, 427, 444})
+_BAD_REGEX: Final = 427
+_CORRUPT_PROTOBUF: Final = 444
+_DATA: Final = frozenset({33, 36, 38, 41, 53, 62, 69, 117, 131, 407})
 _TOO_LARGE: Final = frozenset({158, 241, 307, 396})
 _TIMEOUT: Final = frozenset({159, 160})
 
@@ -54,17 +63,23 @@ _TIMEOUT: Final = frozenset({159, 160})
 def translate(error: ClientError) -> VeriscopeError:
     """Return the failure of the engine's client *error* as one of this module."""
     code, text = getattr(error, "code", None), str(error)
-    if code == _THROW_IF and (marked := _MARKED.search(text)):
-        return RefusedError(marked[1])
-    if code == _TOO_MANY_PARTS and "partitions for single INSERT" in text:
-        return RefusedError("samples of more than 100 different weeks; send them in parts")
     short = _CODE.sub("", text).split(": While executing")[0].split(" (in file/uri")[0]
-    if code == 444:  # noqa: PLR2004 - UNKNOWN_PROTOBUF_FORMAT, whose own text misleads clients
-        return RefusedError("the body is not a well-formed protobuf message of the right type")
+    if (refusal := _refusal(code, text, short)) is not None:
+        return RefusedError(refusal)
     if code in _TOO_LARGE:
         return FetchTooLargeError(f"{short}; narrow the time range or the selector")
     if code in _TIMEOUT:
         return FetchTimeoutError(f"{short}; narrow the time range or the selector")
-    if code in _DATA:
-        return RefusedError(short)
     return EngineError(f"the storage engine failed: {short}")
+
+
+def _refusal(code: int | None, text: str, short: str) -> str | None:
+    if code == _THROW_IF and (marked := _MARKED.search(text)):
+        return marked[1]
+    if code == _TOO_MANY_PARTS and "partitions for single INSERT" in text:
+        return "samples of more than 100 different weeks; send them in parts"
+    if code == _CORRUPT_PROTOBUF:
+        return "the body is not a well-formed protobuf message of the right type"
+    if code == _BAD_REGEX:
+        return short.split(". Look at", maxsplit=1)[0]
+    return short if code in _DATA else None

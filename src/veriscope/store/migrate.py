@@ -45,10 +45,12 @@ class Migration:
 
 def load_migrations() -> list[Migration]:
     """Return the migrations that came with this version, in order."""
-    found = []
-    for file in resources.files("veriscope.store").joinpath("migrations").iterdir():
-        if match := _FILE_NAME.fullmatch(file.name):
-            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    files = resources.files("veriscope.store").joinpath("migrations").iterdir()
+    found = [
+        Migration(int(match[1]), match[2], file.read_text(encoding="utf-8"))
+        for file in files
+        if (match := _FILE_NAME.fullmatch(file.name))
+    ]
     return sorted(found, key=lambda migration: migration.version)
 
 

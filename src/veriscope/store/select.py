@@ -84,8 +84,7 @@ def select_grid(fetch: GridFetch) -> Statement:
         # A stale marker ends a series; folded into a sum it would be a NaN.
         grid = f"arrayMap(x -> if({_STALE.format('assumeNotNull(x)')}, NULL, x), {grid})"
     by_series = (
-        f"SELECT id, {grid} AS grid, count() AS samples\n"
-        f"FROM samples\nWHERE {where}\nGROUP BY id"
+        f"SELECT id, {grid} AS grid, count() AS samples\nFROM samples\nWHERE {where}\nGROUP BY id"
     )
     if fetch.aggregation is None:
         return Statement(by_series, bind)
@@ -135,10 +134,7 @@ def _fold(aggregation: Aggregation, selection: Selection, by_series: str, bind: 
         keys = f"mapKeys({kept}) AS names, mapValues({kept}) AS label_values"
     else:
         names = bind.put(list(aggregation.names), "Array(String)")
-        keys = (
-            f"{names} AS names,"
-            f" arrayMap(name -> any(labels)[name], {names}) AS label_values"
-        )
+        keys = f"{names} AS names, arrayMap(name -> any(labels)[name], {names}) AS label_values"
     return (
         f"SELECT names, label_values, {_REDUCTION[aggregation.reduction]}(grid) AS grid,"
         " sum(samples) AS samples\n"

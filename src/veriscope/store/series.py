@@ -142,8 +142,7 @@ class _LabelCache:
         """Return the label set of each of *ids*, in their order."""
         if len(ids) > limits.max_series:
             raise FetchTooLargeError(
-                f"{len(ids):,} series selected, {limits.max_series:,} allowed;"
-                " narrow the selector"
+                f"{len(ids):,} series selected, {limits.max_series:,} allowed; narrow the selector"
             )
         wanted: list[int] = ids.tolist()
         known = self._known
@@ -189,12 +188,10 @@ def _grid_columns(
 
 
 def _without_empty_rows(matrix: Matrix) -> Matrix:
-    kept = matrix.present.any(axis=1)
-    if kept.all():
+    kept: NDArray[np.bool_] = np.any(matrix.present, axis=1)
+    if np.all(kept):
         return matrix
-    labels = tuple(
-        labels for labels, keep in zip(matrix.labels, kept.tolist(), strict=True) if keep
-    )
+    labels = tuple(labels for labels, keep in zip(matrix.labels, kept, strict=True) if keep)
     return Matrix(labels, matrix.grid, matrix.values[kept], matrix.present[kept])
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Byte formats: framing, schemas and encoders of what arrives and leaves."""

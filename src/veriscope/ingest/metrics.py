@@ -1,0 +1,79 @@
+"""The doors for metrics: remote write bodies and the collectors' own batches."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry, Counter
+
+from veriscope.ingest.group_commit import CommitMetrics, GroupCommit
+from veriscope.ingest.options import IngestOptions
+from veriscope.signals import LimitExceededError, SampleBatch
+from veriscope.wire import remote_write
+
+# Roughly what a sample of a batch takes on its way; only the bound on memory rests on it.
+_BATCH_SAMPLE_BYTES = 128
+
+
+class MetricIngest:
+    """Accepts metrics; what is accepted is durable. Use from one event loop."""
+
+    def __init__(
+        self,
+        options: IngestOptions,
+        *,
+        insert_bodies: Callable[[Sequence[bytes]], None],
+        insert_batches: Callable[[Sequence[SampleBatch]], None],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._options = options
+        metrics = CommitMetrics(registry)
+        self._bodies = GroupCommit(
+            "remote_write",
+            insert_bodies,
+            max_pending_bytes=options.max_pending_bytes,
+            max_commit_bytes=options.max_commit_bytes,
+            metrics=metrics,
+        )
+        self._batches = GroupCommit(
+            "collector",
+            insert_batches,
+            max_pending_bytes=options.max_pending_bytes,
+            max_commit_bytes=options.max_commit_bytes,
+            metrics=metrics,
+        )
+        self._samples = Counter(
+            "veriscope_ingest_samples_total",
+            "Samples of the collectors that were stored.",
+            registry=registry,
+        )
+
+    async def accept_remote_write(self, body: bytes) -> None:
+        """
+        Store a snappy-compressed remote write 1.0 *body*.
+
+        Raises `InvalidInputError` (400), `LimitExceededError` (413) or `OverloadedError` (503).
+        """
+        self.check_body_size(len(body))
+        message = await asyncio.to_thread(
+            remote_write.decompress, body, self._options.max_message_bytes
+        )
+        if message:
+            await self._bodies.submit(message, len(message))
+
+    async def accept_batch(self, batch: SampleBatch) -> None:
+        """Store a collector's *batch*; raises as `accept_remote_write` does."""
+        if len(batch) or batch.metadata:
+            await self._batches.submit(batch, len(batch) * _BATCH_SAMPLE_BYTES)
+            self._samples.inc(len(batch))
+
+    def check_body_size(self, size: int) -> None:
+        """Raise `LimitExceededError` where a body of *size* bytes is too large to accept."""
+        if size > self._options.max_body_bytes:
+            raise LimitExceededError(
+                f"the body has {size:,} bytes or more, {self._options.max_body_bytes:,} allowed"
+                " (ingest.max_body_bytes); send smaller requests"
+            )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Commit until *stop* is set and nothing waits any more."""
+        await asyncio.gather(self._bodies.run(stop), self._batches.run(stop))

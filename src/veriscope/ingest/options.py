@@ -1,0 +1,18 @@
+"""Limits on what is accepted."""
+
+import msgspec
+
+from veriscope.signals import ByteSize
+
+
+class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one request, and all waiting requests together, may hold."""
+
+    max_body_bytes: ByteSize = ByteSize(16 << 20)
+    """A request body as it came over the wire."""
+    max_message_bytes: ByteSize = ByteSize(64 << 20)
+    """The message in a body, unpacked."""
+    max_pending_bytes: ByteSize = ByteSize(256 << 20)
+    """Messages that wait for their commit; past it requests are told to come back later."""
+    max_commit_bytes: ByteSize = ByteSize(32 << 20)
+    """Messages that are joined into one commit."""

@@ -1,0 +1,98 @@
+"""What every request passes: the token, and the count of requests."""
+
+import base64
+import binascii
+import secrets
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from veriscope.signals import Secret
+
+# Probes of an orchestrator carry no token, and these say nothing but yes or no.
+_OPEN: Final = frozenset({"/-/healthy", "/-/ready"})
+
+
+class TokenGate:
+    """
+    Lets requests pass that carry the token: as a bearer token, or as the password of basic auth.
+
+    Basic auth is what a browser can ask its user for.
+    """
+
+    def __init__(self, app: ASGIApp, token: Secret) -> None:
+        self._app = app
+        self._token = token.reveal().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, or pass the request on."""
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
+            given = _credentials(Headers(scope=scope).get("authorization", ""))
+            if not secrets.compare_digest(given, self._token):
+                denied = Response(
+                    "a token is needed: send it as a bearer token, or as the password\n",
+                    401,
+                    {"WWW-Authenticate": 'Basic realm="Veriscope", charset="UTF-8"'},
+                    "text/plain",
+                )
+                await denied(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _credentials(header: str) -> bytes:
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip().encode()
+        case "basic":
+            try:
+                return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+            except binascii.Error:
+                return b""
+    return b""
+
+
+class RequestMetrics:
+    """Counts and times requests by route and status."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._requests = Counter(
+            "veriscope_http_requests_total",
+            "HTTP requests answered.",
+            ["handler", "code"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "veriscope_http_request_duration_seconds",
+            "Time from a request's head to the last byte of its answer.",
+            ["handler"],
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = perf_counter(), 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = scope.get("route")
+            handler = getattr(route, "path", "unmatched")
+            self._requests.labels(handler, status).inc()
+            self._seconds.labels(handler).observe(perf_counter() - started)

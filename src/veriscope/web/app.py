@@ -1,0 +1,52 @@
+"""Puts the doors, the API and the page together."""
+
+import structlog
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from veriscope.signals import Secret, VeriscopeError
+from veriscope.web.access import RequestMetrics, TokenGate
+from veriscope.web.answers import failure, internal
+from veriscope.web.page import Page
+from veriscope.web.prometheus import PrometheusApi
+from veriscope.web.push import PushDoors
+from veriscope.web.status import StatusPages
+
+_log = structlog.get_logger(__name__)
+
+
+def create_web(
+    *,
+    api: PrometheusApi,
+    doors: PushDoors,
+    status: StatusPages,
+    registry: CollectorRegistry,
+    token: Secret | None = None,
+) -> Starlette:
+    """Return the ASGI application; with *token*, every request must carry it."""
+    middleware = [Middleware(RequestMetrics, registry=registry)]
+    if token is not None:
+        middleware.append(Middleware(TokenGate, token=token))
+    return Starlette(
+        routes=[
+            Mount("/api/v1", routes=[*api.routes(), *doors.routes()]),
+            *status.routes(),
+            *Page().routes(),
+        ],
+        middleware=middleware,
+        exception_handlers={VeriscopeError: _known_failure, Exception: _fault},
+    )
+
+
+def _known_failure(_: Request, error: Exception) -> Response:
+    assert isinstance(error, VeriscopeError)  # noqa: S101 - registered for no other type
+    return failure(error)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    _log.error("request_failed", path=request.url.path, exc_info=error)
+    return internal()

@@ -1,0 +1,128 @@
+"""Reads the parameters of Prometheus' HTTP API, as it spells times, steps and limits."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from veriscope.signals import Duration, Grid, InvalidInputError, LimitExceededError
+
+MAX_POINTS: Final = 11_000
+"""Steps that one range query may have: Prometheus' own bound on an answer's size."""
+
+_MAX_FORM_BYTES: Final = 1 << 20
+_MAX_TIME_S: Final = 253_402_300_800  # the year 10000
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+
+class Parameters:
+    """The query string and form of a request; a name may be given many times."""
+
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._values = values
+
+    @classmethod
+    async def of(cls, request: Request) -> "Parameters":
+        """Read them from the URL and, for a POST, from the form in the body."""
+        pairs = list(request.query_params.multi_items())
+        if request.method == "POST":
+            body = bytearray()
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MAX_FORM_BYTES:
+                    raise LimitExceededError(f"the form is larger than {_MAX_FORM_BYTES:,} bytes")
+            try:
+                pairs += parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body))
+            except ValueError as error:
+                raise InvalidInputError(f"the form cannot be read: {error}") from error
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(name, []).append(value)
+        return cls(values)
+
+    def all(self, name: str) -> Sequence[str]:
+        """Return every value of *name*."""
+        return self._values.get(name, ())
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the first value of *name*."""
+        return next(iter(self.all(name)), default)
+
+    def required(self, name: str) -> str:
+        """Return the first value of *name*; raises `InvalidInputError` where there is none."""
+        if not (value := self.text(name)):
+            raise InvalidInputError(f'invalid parameter "{name}": it is missing')
+        return value
+
+    def time_ms(self, name: str, default_ms: int) -> int:
+        """Return a time in Unix milliseconds, given as RFC 3339 or as Unix seconds."""
+        value = self.text(name)
+        return parse_time(name, value) if value else default_ms
+
+    def duration_ms(self, name: str, default_ms: int) -> int:
+        """Return a length of time in milliseconds, given as `15s` or as seconds."""
+        value = self.text(name)
+        return parse_duration(name, value) if value else default_ms
+
+    def limit(self) -> int:
+        """Return the parameter `limit`; zero, the default, is none."""
+        value = self.text("limit", "0")
+        if not value.isdecimal():
+            raise InvalidInputError(f'invalid parameter "limit": {value!r} is not a number >= 0')
+        return int(value)
+
+    def grid(self) -> Grid:
+        """Return the grid of `start`, `end` and `step`."""
+        start_ms = parse_time("start", self.required("start"))
+        end_ms = parse_time("end", self.required("end"))
+        step_ms = parse_duration("step", self.required("step"))
+        if end_ms < start_ms:
+            raise InvalidInputError(
+                'invalid parameter "end": end timestamp must not be before start time'
+            )
+        if step_ms <= 0:
+            raise InvalidInputError(
+                'invalid parameter "step": zero or negative query resolution step widths are not'
+                " accepted. Try a positive integer"
+            )
+        grid = Grid(start_ms, end_ms, step_ms)
+        if len(grid) - 1 > MAX_POINTS:
+            raise InvalidInputError(
+                "exceeded maximum resolution of 11,000 points per timeseries."
+                " Try decreasing the query resolution (?step=XX)"
+            )
+        return grid
+
+
+def parse_time(name: str, text: str) -> int:
+    """Return Unix milliseconds; raises `InvalidInputError` naming parameter *name*."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        if _RFC3339.fullmatch(text):
+            moment = datetime.fromisoformat(text.upper())
+            return round(moment.astimezone(UTC).timestamp() * 1000)
+    else:
+        if math.isfinite(seconds) and abs(seconds) < _MAX_TIME_S:
+            return round(seconds * 1000)
+    raise InvalidInputError(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp')
+
+
+def parse_duration(name: str, text: str) -> int:
+    """Return milliseconds; raises `InvalidInputError` naming parameter *name*."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            return Duration.parse(text)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f'invalid parameter "{name}": cannot parse "{text}" to a valid duration'
+            ) from error
+    if not math.isfinite(seconds) or abs(seconds) >= _MAX_TIME_S:
+        raise InvalidInputError(f'invalid parameter "{name}": "{text}" is out of range')
+    return round(seconds * 1000)

@@ -1,0 +1,55 @@
+"""The push doors: where other programs send their data."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from veriscope.ingest import MetricIngest
+from veriscope.signals import InvalidInputError, LimitExceededError, OverloadedError
+from veriscope.web.answers import plain
+
+_PROTOBUF: Final = "application/x-protobuf"
+
+
+class PushDoors:
+    """Answers 204 once what was sent is durable; 4xx with the reason where it cannot be stored."""
+
+    def __init__(self, metrics: MetricIngest) -> None:
+        self._metrics = metrics
+
+    def routes(self) -> list[Route]:
+        """Return the routes below `/api/v1`."""
+        return [Route("/write", self.remote_write, methods=["POST"])]
+
+    async def remote_write(self, request: Request) -> Response:
+        """Store a remote write 1.0 request."""
+        content_type = request.headers.get("content-type", _PROTOBUF)
+        media_type, _, rest = content_type.partition(";")
+        if media_type.strip() != _PROTOBUF or "io.prometheus.write.v2" in rest:
+            return plain(
+                415,
+                f"content type {content_type!r} is not stored;"
+                " send remote write 1.0 (application/x-protobuf)",
+            )
+        if (encoding := request.headers.get("content-encoding", "snappy")) != "snappy":
+            return plain(415, f"content encoding {encoding!r} is not read; send snappy")
+        try:
+            await self._metrics.accept_remote_write(await self._body(request))
+        except LimitExceededError as error:
+            return plain(413, str(error))
+        except InvalidInputError as error:
+            return plain(400, str(error))
+        except OverloadedError as error:
+            return plain(503, str(error), retry_after_s=error.retry_after_s)
+        return Response(status_code=204)
+
+    async def _body(self, request: Request) -> bytes:
+        announced = request.headers.get("content-length", "0")
+        self._metrics.check_body_size(int(announced) if announced.isdecimal() else 0)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            self._metrics.check_body_size(len(body))
+        return bytes(body)

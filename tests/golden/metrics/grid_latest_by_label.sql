@@ -1,0 +1,10 @@
+SELECT id, timeSeriesLastToGrid(fromUnixTimestamp64Milli(1700000000000, 'UTC'), fromUnixTimestamp64Milli(1700003600000, 'UTC'), toDecimal64('15.000', 3), toDecimal64('300.000', 3))(ts, value) AS grid, count() AS samples
+FROM samples
+WHERE metric = {p0:String}
+  AND ts > fromUnixTimestamp64Milli(1699999700000, 'UTC') AND ts <= fromUnixTimestamp64Milli(1700003600000, 'UTC')
+  AND id IN (SELECT id FROM series WHERE week >= toMonday(fromUnixTimestamp64Milli(1699999700000, 'UTC')) AND week <= toMonday(fromUnixTimestamp64Milli(1700003600000, 'UTC')) AND last_ts > fromUnixTimestamp64Milli(1699999700000, 'UTC') AND first_ts <= fromUnixTimestamp64Milli(1700003600000, 'UTC') AND metric = {p1:String} AND match(labels[{p2:String}], {p3:String}))
+GROUP BY id
+-- p0 = 'http_requests_total'
+-- p1 = 'http_requests_total'
+-- p2 = 'job'
+-- p3 = '^(?s:api.*)$'

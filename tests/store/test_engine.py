@@ -1,0 +1,68 @@
+"""Opening, sharing and failing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from veriscope.signals import InvalidInputError
+from veriscope.store import DataDirectoryInUseError, EngineError, RefusedError, Store, StoreOptions
+from veriscope.store.engine import Engine
+
+_HOLD = """
+import fcntl, json, os, sys
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.write(lock, json.dumps({"pid": os.getpid()}).encode())
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_directory_in_use_is_refused_with_its_holder(tmp_path: Path) -> None:
+    """The message names the process that has it; once that ended, the directory is free."""
+    lock = tmp_path / "veriscope.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(DataDirectoryInUseError, match=f"process {holder.pid}"):
+            Store.open(StoreOptions(url=f"chdb://{tmp_path}"))
+
+
+def test_the_lock_names_its_holder(store: Store, engine_url: str) -> None:
+    """Whoever finds the directory locked can find out by whom."""
+    assert store is not None
+    lock = Path(engine_url.removeprefix("chdb://")) / "veriscope.lock"
+    assert json.loads(lock.read_text()) == {"pid": os.getpid()}
+
+
+@pytest.mark.parametrize("url", ["postgres://localhost", "", "/var/lib"])
+def test_an_unknown_store_is_refused(url: str) -> None:
+    """Only the two kinds of URL are taken."""
+    with pytest.raises(InvalidInputError, match="chdb:///PATH"):
+        Engine(url, "x", 1)
+
+
+def test_a_database_name_is_an_identifier(engine_url: str) -> None:
+    """It is the one name that cannot be bound."""
+    with pytest.raises(InvalidInputError, match="database name"):
+        Engine(engine_url, "x`; DROP DATABASE y", 1)
+
+
+def test_a_server_that_is_not_there_is_an_engine_error() -> None:
+    """A refused connection is told in words."""
+    with pytest.raises(EngineError, match="cannot open the store"):
+        Engine("clickhouse://127.0.0.1:1", "x", 1)
+
+
+def test_a_wrong_statement_fails_and_the_pool_lives_on(store: Store) -> None:
+    """A client that saw an error serves the next call."""
+    for _ in range(10):
+        with pytest.raises((RefusedError, EngineError)):
+            store._engine.query("SELECT nonsense(")
+    assert store._engine.query("SELECT 1 AS one")["one"].to_pylist() == [1]

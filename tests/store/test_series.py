@@ -1,0 +1,281 @@
+"""What was written can be read, as the fetches promise."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from veriscope.signals import (
+    STALE_NAN,
+    Aggregation,
+    FetchLimits,
+    Grid,
+    GridFetch,
+    GridFunction,
+    Labels,
+    Matcher,
+    MatchOp,
+    Matrix,
+    MetricMetadata,
+    MetricType,
+    RawFetch,
+    Reduction,
+    SampleBatch,
+    SeriesFetch,
+    to_labels,
+)
+from veriscope.store import FetchTimeoutError, FetchTooLargeError, RefusedError, Store
+
+T0 = 1_700_000_000_000
+LIMITS = FetchLimits()
+EVER = (0, 9_999_999_999_999)
+
+
+def series(**labels: str) -> Labels:
+    """Return a label set of the metric `m` unless *labels* name another."""
+    return to_labels({"__name__": "m", **labels})
+
+
+def equal(name: str, value: str) -> Matcher:
+    """Match `name="value"`."""
+    return Matcher(name, MatchOp.EQUAL, value)
+
+
+M = equal("__name__", "m")
+
+
+def write(store: Store, labels: Labels, points: dict[int, float]) -> None:
+    """Store *points*, seconds after `T0` to values."""
+    times = np.array([T0 + second * 1000 for second in points], dtype=np.int64)
+    values = np.array(list(points.values()), dtype=np.float64)
+    zeros = np.zeros(len(points), dtype=np.uint32)
+    store.metrics.insert_batches([SampleBatch((labels,), zeros, times, values)])
+
+
+def cells(matrix: Matrix) -> dict[Labels, list[float | None]]:
+    """Return a matrix as lists, None where there is no point."""
+    return {
+        labels: [
+            float(value) if there else None for value, there in zip(row, mask, strict=True)
+        ]
+        for labels, row, mask in zip(matrix.labels, matrix.values, matrix.present, strict=True)
+    }
+
+
+def grid(first_s: int, last_s: int, step_s: int) -> Grid:
+    """Return a grid in seconds after `T0`."""
+    return Grid(T0 + first_s * 1000, T0 + last_s * 1000, step_s * 1000)
+
+
+def test_latest_looks_back_no_further_than_its_window(store: Store) -> None:
+    """The window is open on its left: a sample exactly that old is not seen."""
+    write(store, series(), {0: 1, 10: 2})
+    fetch = GridFetch((M,), grid(0, 60, 10), 30_000, GridFunction.LATEST)
+    found = cells(store.series.fetch_grid(fetch, LIMITS))
+    assert found == {series(): [1, 2, 2, 2, None, None, None]}
+
+
+def test_a_stale_marker_ends_a_series(store: Store) -> None:
+    """After the marker there is no point until the next sample; range functions skip it."""
+    write(store, series(), {0: 1, 10: STALE_NAN, 20: 3})
+    latest = GridFetch((M,), grid(0, 30, 10), 60_000, GridFunction.LATEST)
+    assert cells(store.series.fetch_grid(latest, LIMITS)) == {series(): [1, None, 3, 3]}
+    count = GridFetch((M,), grid(0, 30, 10), 60_000, GridFunction.COUNT)
+    assert cells(store.series.fetch_grid(count, LIMITS)) == {series(): [1, 1, 2, 2]}
+
+
+def test_stale_series_do_not_count_in_aggregations(store: Store) -> None:
+    """A sum over series leaves out the one that has ended."""
+    write(store, series(i="a"), {0: 1, 10: 1})
+    write(store, series(i="b"), {0: 5, 10: STALE_NAN})
+    fetch = GridFetch(
+        (M,), grid(0, 10, 10), 60_000, GridFunction.LATEST, Aggregation(Reduction.SUM, ())
+    )
+    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {(): [6, 1]}
+
+
+@pytest.mark.parametrize(
+    ("reduction", "expected"),
+    [
+        (Reduction.SUM, {"x": 3.0, "y": 4.0}),
+        (Reduction.AVG, {"x": 1.5, "y": 4.0}),
+        (Reduction.MIN, {"x": 1.0, "y": 4.0}),
+        (Reduction.MAX, {"x": 2.0, "y": 4.0}),
+        (Reduction.COUNT, {"x": 2.0, "y": 1.0}),
+        (Reduction.GROUP, {"x": 1.0, "y": 1.0}),
+    ],
+)
+def test_aggregations_fold_by_and_without(
+    store: Store, reduction: Reduction, expected: dict[str, float]
+) -> None:
+    """`by (g)` and `without (i)` give the same groups here."""
+    for number, group in ((1, "x"), (2, "x"), (4, "y")):
+        write(store, series(i=str(number), g=group), {0: float(number)})
+    for aggregation in (
+        Aggregation(reduction, ("g",)),
+        Aggregation(reduction, ("i",), without=True),
+    ):
+        fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST, aggregation)
+        found = cells(store.series.fetch_grid(fetch, LIMITS))
+        assert found == {(("g", group),): [value] for group, value in expected.items()}
+
+
+def test_a_sample_sent_twice_is_stored_once(store: Store) -> None:
+    """Before and after parts merge, and the greater of two values at one time is kept."""
+    for _ in range(3):
+        write(store, series(), {0: 1, 10: 2})
+    write(store, series(), {10: 7})
+    write(store, series(), {10: STALE_NAN})
+    raw = RawFetch((M,), *EVER)
+    count = GridFetch((M,), grid(10, 10, 10), 60_000, GridFunction.COUNT)
+    for _ in ("unmerged", "merged"):
+        found = store.series.fetch_raw(raw, LIMITS)
+        assert found.timestamps_ms.tolist() == [T0, T0 + 10_000]
+        assert found.values.tolist() == [1, 7]
+        assert cells(store.series.fetch_grid(count, LIMITS)) == {series(): [2]}
+        store.compact()
+    rows = {table.table: table.rows for table in store.health().tables}
+    assert rows["samples"] == 2
+    assert rows["series"] == 1
+
+
+def test_samples_may_arrive_in_any_order(store: Store) -> None:
+    """Late samples take their place in time."""
+    write(store, series(), {20: 3, 0: 1})
+    write(store, series(), {10: 2})
+    found = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
+    assert found.values.tolist() == [1, 2, 3]
+
+
+def test_raw_samples_come_series_by_series(store: Store) -> None:
+    """Offsets cut the columns into the series that the labels name."""
+    write(store, series(i="a"), {0: 1, 10: 2})
+    write(store, series(i="b"), {5: 3})
+    found = store.series.fetch_raw(RawFetch((M,), T0 - 1, T0 + 10_000), LIMITS)
+    pieces = {
+        labels: found.values[found.offsets[row] : found.offsets[row + 1]].tolist()
+        for row, labels in enumerate(found.labels)
+    }
+    assert pieces == {series(i="a"): [1, 2], series(i="b"): [3]}
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "expected"),
+    [
+        (MatchOp.EQUAL, "a", {"a"}),
+        (MatchOp.EQUAL, "", {""}),
+        (MatchOp.NOT_EQUAL, "a", {"", "ab", "a\nb"}),
+        (MatchOp.NOT_EQUAL, "", {"a", "ab", "a\nb"}),
+        (MatchOp.REGEX, "a", {"a"}),
+        (MatchOp.REGEX, "a.*", {"a", "ab", "a\nb"}),
+        (MatchOp.REGEX, ".*", {"", "a", "ab", "a\nb"}),
+        (MatchOp.REGEX, "a|ab", {"a", "ab"}),
+        (MatchOp.NOT_REGEX, "a.+", {"", "a"}),
+        (MatchOp.NOT_REGEX, "", {"a", "ab", "a\nb"}),
+    ],
+)
+def test_matchers_are_whole_and_absent_is_empty(
+    store: Store, op: MatchOp, value: str, expected: set[str]
+) -> None:
+    """All four operators, with the empty value, anchoring and a newline."""
+    for label in ("", "a", "ab", "a\nb"):
+        write(store, series(x=label), {0: 1})
+    fetch = SeriesFetch((M, Matcher("x", op, value)), *EVER)
+    found = store.series.fetch_series(fetch, LIMITS)
+    assert {dict(labels).get("x", "") for labels in found} == expected
+
+
+@pytest.mark.parametrize("odd", ["a'b", 'a"b', "a\\b", "a\tb", "{p0:String}", "é😀", "%s", " "])
+def test_odd_strings_are_just_strings(store: Store, odd: str) -> None:
+    """Quotes, escapes and braces in names and values are stored and matched as they are."""
+    labels = to_labels({"__name__": odd, odd: odd})
+    write(store, labels, {0: 1})
+    fetch = GridFetch(
+        (equal("__name__", odd), equal(odd, odd)),
+        grid(0, 0, 1),
+        1000,
+        GridFunction.LATEST,
+        Aggregation(Reduction.SUM, (odd,)),
+    )
+    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {((odd, odd),): [1]}
+    assert store.series.fetch_series(SeriesFetch((equal(odd, odd),), *EVER), LIMITS) == (labels,)
+
+
+def test_series_are_found_by_the_time_they_had_samples(store: Store) -> None:
+    """A series without a sample in the range is not listed, nor are its names and values."""
+    write(store, series(old="1"), {0: 1})
+    write(store, series(new="1"), {100: 1})
+    late = (SeriesFetch((), T0 + 100_000, T0 + 200_000),)
+    assert store.series.series(late, LIMITS) == (series(new="1"),)
+    assert store.series.label_names(late, LIMITS) == ["__name__", "new"]
+    assert store.series.label_values("old", late, LIMITS) == []
+    both = (SeriesFetch((equal("old", "1"),), *EVER), SeriesFetch((equal("new", "1"),), *EVER))
+    assert store.series.series(both, LIMITS) == (series(new="1"), series(old="1"))
+    assert store.series.label_values("__name__", both, LIMITS) == ["m"]
+
+
+def test_metadata_keeps_the_newest_word(store: Store) -> None:
+    """A metric whose help changes is described by the newer help."""
+    for text in ("first", "second"):
+        known = MetricMetadata("m", MetricType.COUNTER, text, "seconds")
+        store.metrics.insert_batches(
+            [SampleBatch.at((), np.empty(0), T0, (known,))],
+        )
+    assert store.series.metadata("", LIMITS) == (known,)
+    assert store.series.metadata("other", LIMITS) == ()
+
+
+def test_a_fetch_past_the_sample_limit_says_so(store: Store) -> None:
+    """The error carries both numbers; the store goes on."""
+    write(store, series(), {second: 1.0 for second in range(100)})
+    tight = FetchLimits(max_samples=50)
+    fetch = GridFetch((M,), grid(0, 99, 1), 1000, GridFunction.LATEST)
+    with pytest.raises(FetchTooLargeError, match="100 samples wanted, 50 allowed"):
+        store.series.fetch_grid(fetch, tight)
+    with pytest.raises(FetchTooLargeError, match="100 samples wanted, 50 allowed"):
+        store.series.fetch_raw(RawFetch((M,), *EVER), tight)
+    assert store.series.fetch_grid(fetch, LIMITS).values.shape == (1, 100)
+
+
+def test_a_fetch_past_the_series_limit_says_so(store: Store) -> None:
+    """Too wide a selector is refused by name of the limit."""
+    for number in range(5):
+        write(store, series(i=str(number)), {0: 1})
+    fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST)
+    with pytest.raises(FetchTooLargeError, match="5 series selected, 4 allowed"):
+        store.series.fetch_grid(fetch, FetchLimits(max_series=4))
+
+
+def test_a_grid_that_needs_too_much_memory_is_refused(store: Store) -> None:
+    """The engine stops the query, not the process."""
+    for number in range(50):
+        write(store, series(i=str(number)), {0: 1})
+    wide = Grid(T0, T0 + 11_000_000, 1000)
+    fetch = GridFetch((M,), wide, 20_000_000, GridFunction.LATEST)
+    with pytest.raises(FetchTooLargeError):
+        store.series.fetch_grid(fetch, FetchLimits(max_memory_bytes=2 << 20))
+
+
+def test_a_regex_that_re2_refuses_is_a_clear_error(store: Store) -> None:
+    """A repetition that would explode is refused before it is run."""
+    write(store, series(x="a"), {0: 1})
+    explosive = Matcher("x", MatchOp.REGEX, "((a{100}){100}){100}")
+    with pytest.raises(RefusedError, match="invalid repetition size"):
+        store.series.fetch_series(SeriesFetch((M, explosive), *EVER), LIMITS)
+
+
+def test_retention_drops_what_is_older(open_store: Callable[..., Store]) -> None:
+    """Samples of 2023 are gone from a store that keeps thirty days."""
+    kept = open_store("retention_test")
+    write(kept, series(), {0: 1})
+    kept.close()
+    store = open_store("retention_test", retention="30d")
+    store.compact()
+    assert store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS).labels == ()
+    assert store.series.fetch_series(SeriesFetch((M,), *EVER), LIMITS) == ()
+
+
+def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:
+    """The engine is held to the time limit."""
+    with pytest.raises(FetchTimeoutError):
+        store._engine.query("SELECT sleepEachRow(1) FROM numbers(5)", None, {"max_execution_time": 1})

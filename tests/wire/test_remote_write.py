@@ -1,0 +1,56 @@
+"""Framing, limits and encoding of remote write."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriscope.signals import InvalidInputError, LimitExceededError, SampleBatch
+from veriscope.wire import remote_write
+
+
+@given(st.binary(max_size=2000))
+def test_snappy_gives_back_what_it_took(message: bytes) -> None:
+    """Compression is lossless."""
+    assert remote_write.decompress(remote_write.compress(message), 2000) == message
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_unpacked_or_refused(body: bytes) -> None:
+    """Whatever arrives, the answer is a message or a reason."""
+    try:
+        assert len(remote_write.decompress(body, 10_000)) <= 10_000
+    except InvalidInputError as error:
+        assert str(error)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
+    """The announced size is looked at first."""
+    bomb = remote_write.compress(bytes(50_000_000))
+    assert len(bomb) < 3_000_000
+    with pytest.raises(LimitExceededError, match="50,000,000 bytes, 1,000 allowed"):
+        remote_write.decompress(bomb, 1000)
+
+
+def test_a_truncated_block_is_refused() -> None:
+    """Half a block is not a message."""
+    block = remote_write.compress(bytes(range(256)) * 10)
+    with pytest.raises(InvalidInputError, match="truncated or corrupt"):
+        remote_write.decompress(block[: len(block) // 2], 10_000)
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_varints_are_protobufs(number: int) -> None:
+    """Seven bits a byte, least first, the highest bit says that more follow."""
+    encoded = remote_write.varint(number)
+    assert sum((byte & 0x7F) << 7 * place for place, byte in enumerate(encoded)) == number
+    assert [byte >> 7 for byte in encoded] == [1] * (len(encoded) - 1) + [0]
+
+
+def test_a_series_without_samples_is_left_out() -> None:
+    """Nothing is sent for it."""
+    labels = ((("__name__", "a"),), (("__name__", "b"),))
+    batch = SampleBatch(
+        labels, np.array([1], dtype=np.uint32), np.array([5]), np.array([1.0])
+    )
+    assert b"a" not in remote_write.encode(batch).replace(b"__name__", b"")
