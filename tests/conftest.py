@@ -29,7 +29,7 @@ def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
-    """Opens stores, each in a new database that keeps samples for ever unless told otherwise."""
+    """Open stores, each in a new database that keeps samples for ever unless told otherwise."""
     opened: list[Store] = []
 
     def open_one(database: str | None = None, retention: str = "0s") -> Store:
@@ -50,13 +50,13 @@ def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
 
 @pytest.fixture
 def store(open_store: Callable[..., Store]) -> Store:
-    """An empty store."""
+    """Return an empty store."""
     return open_store()
 
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compares text with a file under `tests/golden`; `--update-golden` writes it."""
+    """Compare text with a file under `tests/golden`; `--update-golden` writes it."""
 
     def compare(name: str, text: str) -> None:
         path = Path(__file__).parent / "golden" / name

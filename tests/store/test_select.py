@@ -23,9 +23,7 @@ JOB = Matcher("job", MatchOp.REGEX, "api.*")
 
 STATEMENTS = {
     "grid_rate_by_name": select_grid(GridFetch((NAME,), GRID, 300_000, GridFunction.RATE)),
-    "grid_latest_by_label": select_grid(
-        GridFetch((NAME, JOB), GRID, 300_000, GridFunction.LATEST)
-    ),
+    "grid_latest_by_label": select_grid(GridFetch((NAME, JOB), GRID, 300_000, GridFunction.LATEST)),
     "grid_without_name": select_grid(GridFetch((JOB,), GRID, 300_000, GridFunction.MAX)),
     "grid_sum_by": select_grid(
         GridFetch(

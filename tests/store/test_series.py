@@ -55,9 +55,7 @@ def write(store: Store, labels: Labels, points: dict[int, float]) -> None:
 def cells(matrix: Matrix) -> dict[Labels, list[float | None]]:
     """Return a matrix as lists, None where there is no point."""
     return {
-        labels: [
-            float(value) if there else None for value, there in zip(row, mask, strict=True)
-        ]
+        labels: [float(value) if there else None for value, there in zip(row, mask, strict=True)]
         for labels, row, mask in zip(matrix.labels, matrix.values, matrix.present, strict=True)
     }
 
@@ -227,7 +225,7 @@ def test_metadata_keeps_the_newest_word(store: Store) -> None:
 
 def test_a_fetch_past_the_sample_limit_says_so(store: Store) -> None:
     """The error carries both numbers; the store goes on."""
-    write(store, series(), {second: 1.0 for second in range(100)})
+    write(store, series(), dict.fromkeys(range(100), 1.0))
     tight = FetchLimits(max_samples=50)
     fetch = GridFetch((M,), grid(0, 99, 1), 1000, GridFunction.LATEST)
     with pytest.raises(FetchTooLargeError, match="100 samples wanted, 50 allowed"):
@@ -278,4 +276,6 @@ def test_retention_drops_what_is_older(open_store: Callable[..., Store]) -> None
 def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:
     """The engine is held to the time limit."""
     with pytest.raises(FetchTimeoutError):
-        store._engine.query("SELECT sleepEachRow(1) FROM numbers(5)", None, {"max_execution_time": 1})
+        store._engine.query(
+            "SELECT sleepEachRow(1) FROM numbers(5)", None, {"max_execution_time": 1}
+        )

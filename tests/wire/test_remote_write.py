@@ -1,5 +1,7 @@
 """Framing, limits and encoding of remote write."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,10 +20,8 @@ def test_snappy_gives_back_what_it_took(message: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_unpacked_or_refused(body: bytes) -> None:
     """Whatever arrives, the answer is a message or a reason."""
-    try:
+    with contextlib.suppress(InvalidInputError):
         assert len(remote_write.decompress(body, 10_000)) <= 10_000
-    except InvalidInputError as error:
-        assert str(error)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
@@ -50,7 +50,5 @@ def test_varints_are_protobufs(number: int) -> None:
 def test_a_series_without_samples_is_left_out() -> None:
     """Nothing is sent for it."""
     labels = ((("__name__", "a"),), (("__name__", "b"),))
-    batch = SampleBatch(
-        labels, np.array([1], dtype=np.uint32), np.array([5]), np.array([1.0])
-    )
+    batch = SampleBatch(labels, np.array([1], dtype=np.uint32), np.array([5]), np.array([1.0]))
     assert b"a" not in remote_write.encode(batch).replace(b"__name__", b"")

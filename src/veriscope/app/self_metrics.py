@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -15,6 +15,8 @@ _MAX_AGE_S = 5.0
 
 def create_registry(version: str) -> CollectorRegistry:
     """Return a registry that knows this process: CPU, memory, descriptors, garbage collection."""
+    # One more series for each counter, which Prometheus users do not expect.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)

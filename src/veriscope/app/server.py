@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import signal
-
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ from veriscope.app.self_metrics import StoreMetrics, create_registry
 from veriscope.collect import CollectLoop, Collector, GpuCollector, HostCollector, Scraper
 from veriscope.ingest import MetricIngest
 from veriscope.instrument import RegistryCollector
-from veriscope.query import PromqlEngine
+from veriscope.query.promql import PromqlEngine
 from veriscope.signals import Clock, Secret, to_labels
 from veriscope.store import Store, StoreOptions
 from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
@@ -37,7 +37,9 @@ class Server:
     `run` returns the process' exit code once SIGTERM or SIGINT arrived, or a part failed.
     """
 
-    def __init__(self, config: Config, data: Path, *, version: str, collect: bool, clock: Clock):
+    def __init__(
+        self, config: Config, data: Path, *, version: str, collect: bool, clock: Clock
+    ) -> None:
         self._config = config
         self._clock = clock
         address = Address.parse(config.server.listen)
@@ -78,9 +80,8 @@ class Server:
         loops = [
             asyncio.create_task(loop.run(stop), name=type(loop).__name__) for loop in self._loops
         ]
-        while not self._web.started and not serving.done():
-            await asyncio.sleep(0.01)
-        self._status.ready = not serving.done()
+        await self._web.served.wait()
+        self._status.ready = True
         announce(self.url)
         failed = await _first_failure(stop, [ingest, serving, *loops])
         _log.info("stopping")
@@ -125,7 +126,10 @@ class Server:
         every = max(1, round(_SELF_EVERY_S / config.collect.interval.seconds))
         collectors: list[Collector] = [RegistryCollector(registry, every)]
         if collect:
-            collectors += [HostCollector(config.collect.host), GpuCollector(config.collect.gpu)]
+            collectors += [
+                HostCollector(config.collect.host, self._clock),
+                GpuCollector(config.collect.gpu, self._clock),
+            ]
         loop = CollectLoop(
             collectors,
             sink,
@@ -145,6 +149,14 @@ class Server:
 
 class _Uvicorn(uvicorn.Server):
     """Uvicorn without signal handlers of its own: the server decides the order of stopping."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.served = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.served.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -170,5 +182,3 @@ async def _first_failure(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -
     for task in ended:
         _log.error("part_failed", part=task.get_name(), exc_info=task.exception())
     return bool(ended)
-
-

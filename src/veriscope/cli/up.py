@@ -18,7 +18,10 @@ def add_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ):
         parser = commands.add_parser(name, help=text, description=text)
         parser.add_argument(
-            "--config", metavar="FILE", type=Path, help="configuration file (YAML); see docs/configuration.md"
+            "--config",
+            metavar="FILE",
+            type=Path,
+            help="configuration file (YAML); see docs/configuration.md",
         )
         parser.add_argument(
             "--data",

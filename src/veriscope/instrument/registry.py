@@ -41,12 +41,7 @@ class RegistryCollector:
         if (self._calls - 1) % self._every:
             return SampleBatch.at((), np.empty(0), now_ms)
         families = list(self._registry.collect())
-        samples = [
-            sample
-            for family in families
-            for sample in family.samples
-            if not sample.name.endswith("_created")
-        ]
+        samples = [sample for family in families for sample in family.samples]
         keys = [(sample.name, tuple(sample.labels.items())) for sample in samples]
         if keys != self._keys:
             self._keys = keys

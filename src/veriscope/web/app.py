@@ -6,7 +6,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
 
 from veriscope.signals import Secret, VeriscopeError
 from veriscope.web.access import RequestMetrics, TokenGate
@@ -33,7 +32,8 @@ def create_web(
         middleware.append(Middleware(TokenGate, token=token))
     return Starlette(
         routes=[
-            Mount("/api/v1", routes=[*api.routes(), *doors.routes()]),
+            *api.routes(),
+            *doors.routes(),
             *status.routes(),
             *Page().routes(),
         ],

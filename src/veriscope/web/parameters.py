@@ -109,7 +109,9 @@ def parse_time(name: str, text: str) -> int:
     else:
         if math.isfinite(seconds) and abs(seconds) < _MAX_TIME_S:
             return round(seconds * 1000)
-    raise InvalidInputError(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp')
+    raise InvalidInputError(
+        f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp'
+    )
 
 
 def parse_duration(name: str, text: str) -> int:

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from veriscope.query import PromqlEngine, QueryOptions, encode, parse_matchers
+from veriscope.query import QueryOptions
+from veriscope.query.promql import PromqlEngine, QueryResult, encode
+from veriscope.query.promql.selector import parse_matchers
 from veriscope.signals import (
     Clock,
     FetchLimits,
@@ -52,23 +54,22 @@ class PrometheusApi:
         self._engine = engine
         self._catalog = catalog
         self._clock = clock
-        self._timeout_ms = options.timeout_ms
         self._limits = FetchLimits(
             max_samples=options.max_samples,
             max_series=options.max_series,
             timeout_ms=options.timeout_ms,
         )
-        self._slots = asyncio.Semaphore(options.max_concurrent)
+        self._slots = asyncio.Semaphore(20)
 
     def routes(self) -> list[Route]:
-        """Return the routes below `/api/v1`."""
+        """Return the routes."""
         return [
-            Route("/query", self.query, methods=_READ),
-            Route("/query_range", self.query_range, methods=_READ),
-            Route("/series", self.series, methods=_READ),
-            Route("/labels", self.labels, methods=_READ),
-            Route("/label/{name}/values", self.label_values, methods=["GET"]),
-            Route("/metadata", self.metadata, methods=["GET"]),
+            Route("/api/v1/query", self.query, methods=_READ),
+            Route("/api/v1/query_range", self.query_range, methods=_READ),
+            Route("/api/v1/series", self.series, methods=_READ),
+            Route("/api/v1/labels", self.labels, methods=_READ),
+            Route("/api/v1/label/{name}/values", self.label_values, methods=["GET"]),
+            Route("/api/v1/metadata", self.metadata, methods=["GET"]),
         ]
 
     async def query(self, request: Request) -> Response:
@@ -76,17 +77,13 @@ class PrometheusApi:
         given = await Parameters.of(request)
         text = given.required("query")
         time_ms = given.time_ms("time", self._clock.now_ms())
-        return await self._evaluate(
-            given, lambda timeout_ms: self._engine.instant_query(text, time_ms, timeout_ms)
-        )
+        return await self._evaluate(lambda: self._engine.instant_query(text, time_ms))
 
     async def query_range(self, request: Request) -> Response:
         """Answer a range query."""
         given = await Parameters.of(request)
         text, grid = given.required("query"), given.grid()
-        return await self._evaluate(
-            given, lambda timeout_ms: self._engine.range_query(text, grid, timeout_ms)
-        )
+        return await self._evaluate(lambda: self._engine.range_query(text, grid))
 
     async def series(self, request: Request) -> Response:
         """Answer with the label sets that the selectors in `match[]` select."""
@@ -129,11 +126,8 @@ class PrometheusApi:
             }
         )
 
-    async def _evaluate(self, given: Parameters, ask: Callable[[int], Any]) -> Response:
-        timeout_ms = min(given.duration_ms("timeout", self._timeout_ms), self._timeout_ms)
-        if timeout_ms <= 0:
-            raise InvalidInputError('invalid parameter "timeout": it must be positive')
-        result = await self._run(lambda: ask(timeout_ms))
+    async def _evaluate(self, ask: Callable[[], QueryResult]) -> Response:
+        result = await self._run(ask)
         return success_stream(encode(result), result.warnings, result.infos)
 
     async def _run(self, work: Callable[[], T]) -> T:

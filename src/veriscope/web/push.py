@@ -20,8 +20,8 @@ class PushDoors:
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
-        """Return the routes below `/api/v1`."""
-        return [Route("/write", self.remote_write, methods=["POST"])]
+        """Return the routes."""
+        return [Route("/api/v1/write", self.remote_write, methods=["POST"])]
 
     async def remote_write(self, request: Request) -> Response:
         """Store a remote write 1.0 request."""

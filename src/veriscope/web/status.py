@@ -63,7 +63,9 @@ class StatusPages:
             },
             "duration_seconds": self._clock.monotonic_s() - started,
         }
-        return Response(msgspec.json.encode(body), 200 if healthy else 503, None, "application/json")
+        return Response(
+            msgspec.json.encode(body), 200 if healthy else 503, None, "application/json"
+        )
 
     async def healthy(self, _: Request) -> Response:
         """Answer 200: the process is alive."""
