@@ -38,9 +38,7 @@ def main() -> None:
         print(f"{'query':60} {'cold ms':>8} {'warm ms':>8} {'max ms':>8}  over {_STEPS} steps")
         for query, what in _QUERIES:
             cold, *warm = (_milliseconds(server, query, end_s) for _ in range(options.runs + 1))
-            print(
-                f"{query:60} {cold:8.1f} {statistics.median(warm):8.1f} {max(warm):8.1f}  {what}"
-            )
+            print(f"{query:60} {cold:8.1f} {statistics.median(warm):8.1f} {max(warm):8.1f}  {what}")
 
 
 def _load(server: server_process.ServerProcess, end_s: int) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import server_process
 import write_load
-
 from veriscope.store import Store, StoreOptions
 
 
@@ -21,7 +20,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     options = parser.parse_args()
     samples = options.series * options.bodies
-    print(f"{options.bodies} bodies of {options.series:,} series, {options.connections} connections")
+    print(
+        f"{options.bodies} bodies of {options.series:,} series, {options.connections} connections"
+    )
     template = write_load.BodyTemplate(write_load.host_series(options.series))
     first_ms = (int(time.time()) - options.bodies * 10) * 1000
     readings = write_load.counters(options.series)

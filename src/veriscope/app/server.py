@@ -178,7 +178,9 @@ async def _first_failure(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -
     stopped = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    ended = [task for task in done if task in tasks]
-    for task in ended:
+    failed = [
+        task for task in tasks if task in done and (task.exception() or not stop.is_set())
+    ]
+    for task in failed:
         _log.error("part_failed", part=task.get_name(), exc_info=task.exception())
-    return bool(ended)
+    return bool(failed)

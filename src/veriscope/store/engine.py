@@ -67,12 +67,25 @@ class Engine:
         with self._borrow(self._writers) as client:
             client.command(sql, parameters=dict(parameters or {}))
 
-    def insert_raw(
-        self, table: str, block: bytes, fmt: str, settings: Mapping[str, Any] | None = None
-    ) -> None:
-        """Insert *block*, which is in ClickHouse's input format *fmt*; durable on return."""
+    def insert_protobuf(self, table: str, stream: bytes, schema: Path, message: str) -> None:
+        """
+        Insert a stream of length-delimited messages; durable on return.
+
+        *schema* is the `.proto` file that describes *message*.
+        """
+        settings = (
+            {"format_schema": f"{schema}:{message}"}
+            if is_embedded(self.url)
+            else {
+                # The server has no such file. An embedded engine would keep a copy of the text
+                # in the working directory, wherever that is.
+                "format_schema_source": "string",
+                "format_schema": schema.read_text(encoding="utf-8"),
+                "format_schema_message_name": message,
+            }
+        )
         with self._borrow(self._writers) as client:
-            client.raw_insert(table, insert_block=block, fmt=fmt, settings=dict(settings or {}))
+            client.raw_insert(table, insert_block=stream, fmt="Protobuf", settings=settings)
 
     def insert_arrow(self, table: str, rows: pa.Table) -> None:
         """Insert *rows*, whose columns are named as the table's; durable on return."""

@@ -7,16 +7,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from veriscope.signals import Labels, SampleBatch
+from veriscope.signals import Labels, MetricMetadata, SampleBatch
 from veriscope.store.engine import Engine
 from veriscope.wire import remote_write
 
 _LABEL: Final = pa.struct([("name", pa.string()), ("value", pa.string())])
-_REMOTE_WRITE: Final = {
-    "format_schema_source": "string",
-    "format_schema": remote_write.SCHEMA,
-    "format_schema_message_name": remote_write.MESSAGE,
-}
+# Collectors repeat their metadata with each batch; what was stored is not stored again.
+_MAX_TOLD: Final = 100_000
 
 
 class MetricWriter:
@@ -32,12 +29,13 @@ class MetricWriter:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._told: set[MetricMetadata] = set()
         self._encoded: OrderedDict[int, tuple[tuple[Labels, ...], pa.Array]] = OrderedDict()
 
     def insert_remote_write(self, bodies: Sequence[bytes]) -> None:
         """Insert uncompressed `WriteRequest` messages; the engine decodes them."""
-        self._engine.insert_raw(
-            "remote_write", remote_write.frame(bodies), "Protobuf", _REMOTE_WRITE
+        self._engine.insert_protobuf(
+            "remote_write", remote_write.frame(bodies), remote_write.SCHEMA, remote_write.MESSAGE
         )
 
     def insert_batches(self, batches: Sequence[SampleBatch]) -> None:
@@ -45,7 +43,7 @@ class MetricWriter:
         rows = [self._rows(batch) for batch in batches if len(batch)]
         if rows:
             self._engine.insert_arrow("incoming", pa.concat_tables(rows))
-        if metadata := [known for batch in batches for known in batch.metadata]:
+        if metadata := {known for batch in batches for known in batch.metadata} - self._told:
             columns = {
                 "metric": [known.name for known in metadata],
                 "type": [str(known.type) for known in metadata],
@@ -53,6 +51,7 @@ class MetricWriter:
                 "unit": [known.unit for known in metadata],
             }
             self._engine.insert_arrow("metric_metadata", pa.table(columns))
+            self._told = metadata if len(self._told) > _MAX_TOLD else self._told | metadata
 
     def _rows(self, batch: SampleBatch) -> pa.Table:
         order = np.argsort(batch.series, kind="stable")

@@ -7,6 +7,7 @@ https://prometheus.io/docs/specs/prw/remote_write_spec/
 
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import cramjam
@@ -14,28 +15,8 @@ import numpy as np
 
 from veriscope.signals import InvalidInputError, Labels, LimitExceededError, SampleBatch
 
-SCHEMA: Final = """
-syntax = "proto3";
-message WriteRequest {
-  repeated TimeSeries timeseries = 1;
-  repeated MetricMetadata metadata = 3;
-}
-message TimeSeries {
-  repeated Label labels = 1;
-  repeated Sample samples = 2;
-  repeated Histogram histograms = 4;
-}
-message Label { string name = 1; string value = 2; }
-message Sample { double value = 1; int64 timestamp = 2; }
-message Histogram { int64 timestamp = 15; }
-message MetricMetadata {
-  int32 type = 1;
-  string metric_family_name = 2;
-  string help = 4;
-  string unit = 5;
-}
-"""
-"""The parts of `prometheus.WriteRequest` that are stored. Field numbers are Prometheus'."""
+SCHEMA: Final = Path(__file__).with_name("remote_write.proto")
+"""The file that describes the parts of `prometheus.WriteRequest` that are stored."""
 
 MESSAGE: Final = "WriteRequest"
 """The message of `SCHEMA` that is a request body."""
