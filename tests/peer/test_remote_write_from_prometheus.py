@@ -48,8 +48,10 @@ QUERIES = [
     "resets(go_memstats_alloc_bytes_total[5s])",
     "deriv(go_memstats_alloc_bytes_total[5s])",
     "predict_linear(go_memstats_alloc_bytes_total[5s], 60)",
-    "histogram_quantile(0.9,"
-    " sum by (le) (rate(prometheus_http_request_duration_seconds_bucket[5s])))",
+    (
+        "histogram_quantile(0.9,"
+        " sum by (le) (rate(prometheus_http_request_duration_seconds_bucket[5s])))"
+    ),
     "histogram_quantile(0.5, prometheus_http_request_duration_seconds_bucket)",
     "topk(3, prometheus_http_requests_total)",
     "bottomk(2, go_memstats_alloc_bytes)",

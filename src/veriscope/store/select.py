@@ -35,12 +35,14 @@ _GRID_FUNCTION: Final[Mapping[GridFunction, str]] = {
     GridFunction.RESETS: "Resets",
 }
 _REDUCTION: Final[Mapping[Reduction, str]] = {
-    Reduction.SUM: "sumKahanForEach",
-    Reduction.AVG: "avgForEach",
-    Reduction.MIN: "minForEach",
-    Reduction.MAX: "maxForEach",
-    Reduction.COUNT: "countForEach",
-    Reduction.GROUP: "countForEach",
+    # Compensated as in Prometheus; but an infinity makes the compensation, and so the sum, NaN.
+    Reduction.SUM: "arrayMap((kahan, plain) -> if(isNaN(kahan), plain, kahan),"
+    " sumKahanForEach({0}), sumForEach({0}))",
+    Reduction.AVG: "avgForEach({0})",
+    Reduction.MIN: "minForEach({0})",
+    Reduction.MAX: "maxForEach({0})",
+    Reduction.COUNT: "countForEach({0})",
+    Reduction.GROUP: "countForEach({0})",
 }
 
 
@@ -80,6 +82,8 @@ def select_grid(fetch: GridFetch) -> Statement:
     spans = [f"toDecimal64('{ms / 1000:.3f}', 3)" for ms in (fetch.grid.step_ms, fetch.window_ms)]
     function = f"timeSeries{_GRID_FUNCTION[fetch.function]}ToGrid"
     grid = f"{function}({', '.join(times + spans)})(ts, value)"
+    if fetch.function is GridFunction.PRESENT:
+        grid = f"arrayMap(count -> count / count, {grid})"
     if fetch.aggregation is not None and fetch.function is GridFunction.LATEST:
         # A stale marker ends a series; folded into a sum it would be a NaN.
         grid = f"arrayMap(x -> if({_STALE.format('assumeNotNull(x)')}, NULL, x), {grid})"
@@ -135,8 +139,9 @@ def _fold(aggregation: Aggregation, selection: Selection, by_series: str, bind: 
     else:
         names = bind.put(list(aggregation.names), "Array(String)")
         keys = f"{names} AS names, arrayMap(name -> any(labels)[name], {names}) AS label_values"
+    reduced = _REDUCTION[aggregation.reduction].format("grids.grid")
     return (
-        f"SELECT names, label_values, {_REDUCTION[aggregation.reduction]}(grid) AS grid,"
+        f"SELECT names, label_values, {reduced} AS grid,"
         " sum(samples) AS samples\n"
         f"FROM (\n{by_series}\n) AS grids\n"
         f"INNER JOIN (\nSELECT id, {keys}\n"

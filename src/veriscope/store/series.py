@@ -63,10 +63,8 @@ class SeriesReader:
             present &= ~is_stale(values)
         if fetch.aggregation is not None and fetch.aggregation.reduction in _COUNTS:
             present &= values > 0
-        if fetch.function is GridFunction.PRESENT or (
-            fetch.aggregation is not None and fetch.aggregation.reduction is Reduction.GROUP
-        ):
-            values = np.ones_like(values)
+            if fetch.aggregation.reduction is Reduction.GROUP:
+                values = np.ones_like(values)
         return _without_empty_rows(Matrix(labels, fetch.grid, values, present))
 
     def fetch_raw(self, fetch: RawFetch, limits: FetchLimits) -> RaggedSamples:

@@ -1,4 +1,4 @@
-SELECT names, label_values, maxForEach(grid) AS grid, sum(samples) AS samples
+SELECT names, label_values, maxForEach(grids.grid) AS grid, sum(samples) AS samples
 FROM (
 SELECT id, arrayMap(x -> if(reinterpretAsUInt64(assumeNotNull(x)) = 9218868437227405314, NULL, x), timeSeriesLastToGrid(fromUnixTimestamp64Milli(1700000000000, 'UTC'), fromUnixTimestamp64Milli(1700003600000, 'UTC'), toDecimal64('15.000', 3), toDecimal64('300.000', 3))(ts, value)) AS grid, count() AS samples
 FROM samples

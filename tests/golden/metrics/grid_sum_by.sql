@@ -1,4 +1,4 @@
-SELECT names, label_values, sumKahanForEach(grid) AS grid, sum(samples) AS samples
+SELECT names, label_values, arrayMap((kahan, plain) -> if(isNaN(kahan), plain, kahan), sumKahanForEach(grids.grid), sumForEach(grids.grid)) AS grid, sum(samples) AS samples
 FROM (
 SELECT id, timeSeriesRateToGrid(fromUnixTimestamp64Milli(1700000000000, 'UTC'), fromUnixTimestamp64Milli(1700003600000, 'UTC'), toDecimal64('15.000', 3), toDecimal64('300.000', 3))(ts, value) AS grid, count() AS samples
 FROM samples

@@ -1,0 +1,72 @@
+"""The web application over a real store, called without a network."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from veriscope.ingest import IngestOptions, MetricIngest
+from veriscope.query import QueryOptions
+from veriscope.query.promql import PromqlEngine
+from veriscope.signals import ByteSize, Secret, SystemClock
+from veriscope.store import Store
+from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
+
+
+class Served:
+    """A served application and what the tests need of it."""
+
+    def __init__(self, base: str, status: StatusPages, session: aiohttp.ClientSession) -> None:
+        self.base = base
+        self.status = status
+        self.session = session
+
+    def get(self, path: str, **options: object) -> aiohttp.client._RequestContextManager:
+        """Ask for *path*."""
+        return self.session.get(self.base + path, **options)
+
+    def post(self, path: str, **options: object) -> aiohttp.client._RequestContextManager:
+        """Post to *path*."""
+        return self.session.post(self.base + path, **options)
+
+
+@pytest.fixture
+def token() -> Secret | None:
+    """Return the token of the server; none unless a test says otherwise."""
+    return None
+
+
+@pytest.fixture
+async def web(store: Store, token: Secret | None) -> AsyncIterator[Served]:
+    """Serve the application with small limits on a free port."""
+    registry, clock, stop = CollectorRegistry(), SystemClock(), asyncio.Event()
+    ingest = MetricIngest(
+        IngestOptions(max_body_bytes=ByteSize(100_000), max_message_bytes=ByteSize(200_000)),
+        insert_bodies=store.metrics.insert_remote_write,
+        insert_batches=store.metrics.insert_batches,
+        registry=registry,
+    )
+    options = QueryOptions(max_samples=1_000)
+    engine = PromqlEngine(store.series, options, clock, registry)
+    status = StatusPages(registry, lambda: store.health() and None, "1.2.3", clock)
+    status.ready = True
+    app = create_web(
+        api=PrometheusApi(engine, store.series, options, clock),
+        doors=PushDoors(ingest),
+        status=status,
+        registry=registry,
+        token=token,
+    )
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none"))
+    tasks = [asyncio.create_task(server.serve()), asyncio.create_task(ingest.run(stop))]
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession() as session:
+        yield Served(f"http://127.0.0.1:{port}", status, session)
+    server.should_exit = True
+    stop.set()
+    await asyncio.gather(*tasks)
