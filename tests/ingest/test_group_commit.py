@@ -41,7 +41,7 @@ class Recorder:
 
 @asynccontextmanager
 async def running(
-    store: Recorder, *, pending: int = 1000, commit: int = 100
+    store: Recorder, *, pending: int = 1000, commit: int = 100, spacing_s: float = 0
 ) -> AsyncIterator[tuple[GroupCommit[str], CollectorRegistry]]:
     """Run a lane in front of *store*; drain it at the end."""
     registry, stop = CollectorRegistry(), asyncio.Event()
@@ -51,6 +51,7 @@ async def running(
         max_pending_bytes=pending,
         max_commit_bytes=commit,
         metrics=CommitMetrics(registry),
+        spacing_s=spacing_s,
     )
     task = asyncio.create_task(lane.run(stop))
     try:
@@ -162,3 +163,15 @@ async def test_a_client_that_hangs_up_does_not_take_its_item_back() -> None:
         store.gate.set()
         await first
     assert store.groups == [["first"], ["a"]]
+
+
+async def test_commits_keep_their_distance_and_stopping_does_not_wait() -> None:
+    """The first goes at once, the rest go together later, or when the lane stops."""
+    store = Recorder()
+    async with running(store, spacing_s=60) as (lane, _):
+        await lane.submit("first", 1)
+        others = [asyncio.create_task(lane.submit(name, 1)) for name in "ab"]
+        await asyncio.sleep(0.05)
+        assert store.groups == [["first"]]
+    await asyncio.gather(*others)
+    assert store.groups == [["first"], ["a", "b"]]

@@ -25,9 +25,6 @@ _log = structlog.get_logger(__name__)
 Sink: TypeAlias = Callable[[SampleBatch], Awaitable[None]]
 """Takes a batch for good when it returns; raises a `VeriscopeError` where it did not."""
 
-Tick: TypeAlias = list[SampleBatch]
-"""The batches of one collection, one a collector."""
-
 _DURATION_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -120,10 +117,10 @@ class _Relabeler:
 
 class CollectLoop:
     """
-    Collects every *interval_ms* and hands the batches to *sink*, a tick's together, in order.
+    Collects every *interval_ms* and hands on to *sink* whatever waits.
 
     Collectors run in one thread off the event loop. A slow or refusing sink does not delay
-    them: the batches of up to *max_pending* ticks wait, then the oldest are dropped and counted.
+    them: up to *max_pending* batches wait, then the oldest is dropped and counted.
     *external_labels* (such as `job` and `instance`) are added to every series.
     """
 
@@ -136,7 +133,7 @@ class CollectLoop:
         registry: CollectorRegistry,
         external_labels: Labels,
         *,
-        max_pending: int = 600,
+        max_pending: int = 2_000,
     ) -> None:
         self._collectors = [(each, _Relabeler(external_labels)) for each in collectors]
         self._sink = sink
@@ -144,7 +141,7 @@ class CollectLoop:
         self._clock = clock
         self._metrics = _Metrics(registry)
         self._max_pending = max_pending
-        self._pending: deque[Tick] = deque()
+        self._pending: deque[SampleBatch] = deque()
         self._arrived = asyncio.Event()
         self._sink_is_failing = False
 
@@ -169,8 +166,7 @@ class CollectLoop:
         while not stop.is_set():
             late_s = self._clock.monotonic_s() - start_s - tick * self._interval_s
             self._metrics.lag.set(max(late_s, 0.0))  # a timer may fire a hair early
-            batches = await loop.run_in_executor(executor, self._collect)
-            self._keep([batch for batch in batches if len(batch)])
+            self._keep(await loop.run_in_executor(executor, self._collect))
             elapsed_s = self._clock.monotonic_s() - start_s
             due = max(int(elapsed_s / self._interval_s), tick) + 1
             self._metrics.skipped.inc(due - tick - 1)
@@ -196,13 +192,9 @@ class CollectLoop:
             )
         return batches
 
-    def _keep(self, batches: Tick) -> None:
-        if not batches:
-            return
-        while len(self._pending) >= self._max_pending:
-            self._drop(self._pending.popleft())
-        self._pending.append(batches)
-        self._count_pending()
+    def _keep(self, batches: list[SampleBatch]) -> None:
+        self._pending.extend(batch for batch in batches if len(batch))
+        self._make_room()
         self._arrived.set()
 
     async def _send(self, ended: asyncio.Event) -> None:
@@ -211,15 +203,16 @@ class CollectLoop:
             await self._arrived.wait()
             self._arrived.clear()
             while self._pending:
-                pause_s = await self._hand_on(self._pending.popleft())
-                self._count_pending()
+                pause_s = await self._hand_on()
                 if pause_s is not None and ended.is_set():
                     self._drop_all()
                 elif pause_s is not None:
                     await _wait(ended, pause_s)
 
-    async def _hand_on(self, batches: Tick) -> float | None:
-        """Give *batches* to the sink; return how many seconds to pause where some must wait."""
+    async def _hand_on(self) -> float | None:
+        """Give all that waits to the sink; return how many seconds to pause where some must."""
+        batches = list(self._pending)
+        self._pending.clear()
         # At the same time, so that the sink can store them together.
         pauses_s = await asyncio.gather(*(self._offer(batch) for batch in batches))
         refused = [
@@ -227,8 +220,9 @@ class CollectLoop:
             for batch, pause_s in zip(batches, pauses_s, strict=True)
             if pause_s is not None
         ]
+        self._pending.extendleft(batch for batch, _ in reversed(refused))
+        self._make_room()
         if refused:
-            self._put_back([batch for batch, _ in refused])
             return max(pause_s for _, pause_s in refused)
         if self._sink_is_failing:
             self._sink_is_failing = False
@@ -242,18 +236,16 @@ class CollectLoop:
         except InvalidInputError as error:
             # The same batch would be refused for ever, and every later one behind it.
             self._note_failure(error)
-            self._drop([batch])
+            self._drop(batch)
         except VeriscopeError as error:
             self._note_failure(error)
             return error.retry_after_s if isinstance(error, OverloadedError) else self._interval_s
         return None
 
-    def _put_back(self, batches: Tick) -> None:
-        """Return *batches* to the head, unless younger ones have taken all the room."""
-        if len(self._pending) >= self._max_pending:
-            self._drop(batches)
-        else:
-            self._pending.appendleft(batches)
+    def _make_room(self) -> None:
+        while len(self._pending) > self._max_pending:
+            self._drop(self._pending.popleft())
+        self._metrics.pending.set(len(self._pending))
 
     def _note_failure(self, error: VeriscopeError) -> None:
         self._metrics.sink_failures.inc()
@@ -262,15 +254,13 @@ class CollectLoop:
             _log.warning("sink refuses batches", error=str(error), pending=len(self._pending))
 
     def _drop_all(self) -> None:
-        _log.warning("batches given up at the end", batches=sum(map(len, self._pending)))
+        _log.warning("batches given up at the end", batches=len(self._pending))
         while self._pending:
             self._drop(self._pending.popleft())
+        self._metrics.pending.set(0)
 
-    def _drop(self, batches: Tick) -> None:
-        self._metrics.dropped.inc(sum(len(batch) for batch in batches))
-
-    def _count_pending(self) -> None:
-        self._metrics.pending.set(sum(map(len, self._pending)))
+    def _drop(self, batch: SampleBatch) -> None:
+        self._metrics.dropped.inc(len(batch))
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

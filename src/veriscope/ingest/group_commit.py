@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Generic, TypeVar
 
 import structlog
@@ -66,10 +66,10 @@ class GroupCommit(Generic[T]):
     """
     One lane of commits in front of *insert*, a blocking call that stores a group durably.
 
-    While one group is stored the next one gathers, so the size of groups follows the load; with
-    *linger_s* a group also waits that long for company. When the store refuses a group, its
-    members are stored one by one: the bad one is told so, the others are stored. Use from one
-    event loop; start with `run`.
+    While one group is stored the next one gathers, so the size of groups follows the load; groups
+    are also at least *spacing_s* apart. When the store refuses a group, its members are stored
+    one by one: the bad one is told so, the others are stored. Use from one event loop; start
+    with `run`.
     """
 
     def __init__(
@@ -80,10 +80,11 @@ class GroupCommit(Generic[T]):
         max_pending_bytes: int,
         max_commit_bytes: int,
         metrics: CommitMetrics,
-        linger_s: float = 0.0,
+        spacing_s: float = 0.0,
     ) -> None:
         self._door = door
-        self._linger_s = linger_s
+        self._spacing_s = spacing_s
+        self._next_s = 0.0
         self._insert = insert
         self._max_pending = max_pending_bytes
         self._max_commit = max_commit_bytes
@@ -119,17 +120,18 @@ class GroupCommit(Generic[T]):
             if not self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._gather(stop)
                 continue
+            await self._keep_distance(stop)
             await self._commit(self._take_group())
         self._closing = True
         await stopping
         self._thread.shutdown()
 
-    async def _gather(self, stop: asyncio.Event) -> None:
-        if self._linger_s and not stop.is_set():
+    async def _keep_distance(self, stop: asyncio.Event) -> None:
+        if (wait_s := self._next_s - monotonic()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._linger_s)
+                await asyncio.wait_for(stop.wait(), wait_s)
+        self._next_s = monotonic() + self._spacing_s
 
     def _take_group(self) -> list[_Waiting[T]]:
         group = [self._waiting.popleft()]

@@ -1,0 +1,146 @@
+"""The plan of a query: what to fetch, and how to combine it. Every node says on which grid."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from veriscope.query.promql.ast import Aggregate, Binary, Call
+from veriscope.signals import Grid, GridFetch, RawFetch
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same number on every step."""
+
+    grid: Grid
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string."""
+
+    grid: Grid
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridRead:
+    """A vector that the store computes; `fetch.grid` has the steps of `grid`, or a single one."""
+
+    grid: Grid
+    fetch: GridFetch
+    drops_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesRead:
+    """
+    A range vector: the samples in `(end - length, end]` for every step of *ends*.
+
+    *ends*, in the data's time, has the steps of `grid`, or a single one that serves them all.
+    """
+
+    grid: Grid
+    fetch: RawFetch
+    ends: Grid
+    length_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubqueryRead:
+    """A range vector of the points of *inner*; None where its range holds no step."""
+
+    grid: Grid
+    inner: "Node | None"
+    ends: Grid
+    length_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest sample of each window, its value or (`timestamps`) its Unix time in seconds."""
+
+    grid: Grid
+    samples: SamplesRead
+    timestamps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCall:
+    """A function of a range vector; `params` are its other arguments."""
+
+    grid: Grid
+    function: str
+    samples: SamplesRead | SubqueryRead
+    params: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """1 with the labels of *call*'s selector on every step where *inner* has no point."""
+
+    grid: Grid
+    inner: "Node"
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class InstantCall:
+    """Any other function; `args` are the plans of `call.args`."""
+
+    grid: Grid
+    call: Call
+    args: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateNode:
+    """An aggregation over series."""
+
+    grid: Grid
+    aggregate: Aggregate
+    inner: "Node"
+    param: "Node | None"
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryNode:
+    """A binary operator."""
+
+    grid: Grid
+    binary: Binary
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class NegationNode:
+    """A unary minus."""
+
+    grid: Grid
+    inner: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What *inner* gives on its single step, on every step of *grid*."""
+
+    grid: Grid
+    inner: "Node"
+
+
+Node: TypeAlias = (
+    Constant
+    | Text
+    | GridRead
+    | SamplesRead
+    | SubqueryRead
+    | Newest
+    | RangeCall
+    | Absent
+    | InstantCall
+    | AggregateNode
+    | BinaryNode
+    | NegationNode
+    | Repeat
+)

@@ -1,0 +1,1 @@
+"""Functions of range vectors, over all windows at once."""

@@ -1,0 +1,208 @@
+"""The engine: limits, notes, metrics, and many threads."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from veriscope.query import (
+    ExecutionError,
+    ParseError,
+    QueryOptions,
+    QueryTimeoutError,
+    QueryTooLargeError,
+)
+from veriscope.query.promql import PromqlEngine, ResultKind
+from veriscope.signals import FetchLimits, Grid, GridFetch, LimitExceededError, ManualClock, Matrix
+
+GRID = Grid(0, 100_000, 1_000)
+
+
+def fill(source: Any, series: int = 5) -> None:
+    """Add *series* counters."""
+    for index in range(series):
+        points = [(t * 1_000, float(t * index)) for t in range(100)]
+        source.add(f'c_total{{i="{index}"}}', points)
+
+
+def test_an_answer_too_large_is_refused(
+    source: Any, engine_over: Callable[..., PromqlEngine]
+) -> None:
+    """A query past the sample limit fails with the numbers, and the next one is answered."""
+    fill(source)
+    engine = engine_over(source, max_samples=400)
+    with pytest.raises(QueryTooLargeError, match=r"query\.max_samples") as caught:
+        engine.range_query("c_total", GRID)
+    assert caught.value.wanted > caught.value.limit == 400
+    assert engine.instant_query("count(c_total)", 50_000).stats.samples == 1
+
+
+def test_fetches_count_together(source: Any, engine_over: Callable[..., PromqlEngine]) -> None:
+    """Several fetches that each pass the limit do not pass it together."""
+    fill(source)
+    engine = engine_over(source, max_samples=700)
+    with pytest.raises(QueryTooLargeError):
+        engine.range_query("count(c_total > 0) + count(c_total offset 1s > 0)", GRID)
+
+
+@pytest.mark.parametrize(
+    "text", ["count_over_time(vector(1)[10y:1ms])", "max_over_time(c_total[300000y:1ms])"]
+)
+def test_a_subquery_of_too_many_steps_is_refused(engine: PromqlEngine, text: str) -> None:
+    """What would not fit into memory is refused before any of it is made."""
+    with pytest.raises(QueryTooLargeError):
+        engine.instant_query(text, 0)
+
+
+def test_an_explosion_of_pairs_is_refused(
+    source: Any, engine_over: Callable[..., PromqlEngine]
+) -> None:
+    """Series that replace each other in one match group are not multiplied without bound."""
+    for index in range(30):
+        source.add(f'old{{i="{index}"}}', [(index * 1_000, 1.0), (index * 1_000 + 1, np.nan)])
+    engine = engine_over(source, max_samples=5_000, lookback_ms=500)
+    with pytest.raises(QueryTooLargeError):
+        engine.range_query("old + on() old", Grid(0, 30_000, 1_000))
+
+
+def test_series_are_limited_by_the_source(
+    source: Any, engine_over: Callable[..., PromqlEngine]
+) -> None:
+    """The source is given the limits, and what it raises goes through."""
+    fill(source)
+    with pytest.raises(LimitExceededError, match="max_series"):
+        engine_over(source, max_series=3).instant_query("c_total", 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["abs(" * 120 + "c_total" + "+1)" * 120, "-(" * 120 + "1" + ")" * 120]
+)
+def test_depth_is_answered_or_refused(engine: PromqlEngine, source: Any, text: str) -> None:
+    """The deepest expressions that parse never end in an error of the interpreter."""
+    fill(source)
+    try:
+        engine.range_query(text, GRID)
+    except ExecutionError as error:
+        assert "nested too deeply" in str(error)  # noqa: PT017 - either outcome is right
+
+
+def test_time_runs_out(source: Any) -> None:
+    """A query that takes longer than allowed fails before its next fetch."""
+    clock = ManualClock()
+
+    class Slow:
+        def __getattr__(self, name: str) -> object:
+            return getattr(source, name)
+
+        def fetch_grid(self, fetch: GridFetch, limits: FetchLimits) -> Matrix:
+            clock.advance(ms=600)
+            asked.append(limits.timeout_ms)
+            matrix: Matrix = source.fetch_grid(fetch, limits)
+            return matrix
+
+    asked: list[int] = []
+    engine = PromqlEngine(Slow(), QueryOptions(timeout_ms=1_000), clock, CollectorRegistry())
+    with pytest.raises(QueryTimeoutError, match="1 s") as caught:
+        engine.instant_query("a + b + c", 0)
+    assert caught.value.timeout_ms == 1_000
+    assert asked == [1_000, 400]
+
+
+def test_queries_are_measured(source: Any) -> None:
+    """Durations and failures are counted by kind and reason."""
+    registry = CollectorRegistry()
+    engine = PromqlEngine(source, QueryOptions(), ManualClock(), registry)
+    engine.instant_query("1", 0)
+    engine.range_query("1", GRID)
+    with pytest.raises(ParseError):
+        engine.instant_query("1 +", 0)
+    with pytest.raises(ExecutionError):
+        engine.instant_query("topk(NaN, vector(1))", 0)
+    read = registry.get_sample_value
+    assert read("veriscope_query_duration_seconds_count", {"type": "instant"}) == 3
+    assert read("veriscope_query_duration_seconds_count", {"type": "range"}) == 1
+    assert read("veriscope_query_failures_total", {"reason": "parse"}) == 1
+    assert read("veriscope_query_failures_total", {"reason": "execution"}) == 1
+
+
+@pytest.mark.parametrize("text", ["c_total[5m]", '"text"'])
+def test_a_range_query_wants_a_vector_or_a_scalar(engine: PromqlEngine, text: str) -> None:
+    """Other types have no value at each step."""
+    with pytest.raises(ParseError, match="must be Scalar or instant Vector"):
+        engine.range_query(text, GRID)
+
+
+def test_a_scalar_is_a_series_in_a_range_query(engine: PromqlEngine) -> None:
+    """A scalar's values are those of the series without labels."""
+    result = engine.range_query("time() * 2", Grid(0, 2_000, 1_000))
+    assert result.kind is ResultKind.MATRIX
+    assert isinstance(result.value, Matrix)
+    assert result.value.labels == ((),)
+    assert result.value.values.tolist() == [[0.0, 2.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("query", "warnings", "infos"),
+    [
+        ("quantile(2, c_total)", "quantile value should be between 0 and 1, got 2", ""),
+        ("quantile_over_time(-1, c_total[1m])", "between 0 and 1, got -1", ""),
+        ("histogram_quantile(NaN, c_total)", "between 0 and 1, got NaN", ""),
+        ("histogram_quantile(0.5, c_total)", 'label "le" is missing', ""),
+        ("rate(gauge[1m])", "", "might not be a counter, name does not end in _total/_sum/_count"),
+        (
+            "sum(rate(gauge[1m]))",
+            "",
+            'counter, name does not end in _total/_sum/_count/_bucket: "g',
+        ),
+        ("rate(c_total[1m])", "", ""),
+        ("histogram_quantile(0.5, b_bucket)", "", "needed to be fixed for monotonicity"),
+    ],
+)
+def test_doubts_are_said_beside_the_answer(
+    source: Any,
+    engine_over: Callable[..., PromqlEngine],
+    query: str,
+    warnings: str,
+    infos: str,
+) -> None:
+    """What is only doubtful is answered, with a note."""
+    fill(source, 1)
+    source.add("gauge", [(0, 1.0), (1_000, 2.0)])
+    source.add('b_bucket{le="1"}', [(0, 5.0)])
+    source.add('b_bucket{le="2"}', [(0, 3.0)])
+    source.add('b_bucket{le="+Inf"}', [(0, 9.0)])
+    for pushdown in (True, False):
+        result = engine_over(source, pushdown=pushdown).instant_query(query, 50_000)
+        assert warnings in "".join(result.warnings)
+        assert infos in "".join(result.infos)
+        assert bool(result.warnings) == bool(warnings)
+        assert bool(result.infos) == bool(infos)
+
+
+def test_many_threads_share_an_engine(source: Any, engine: PromqlEngine) -> None:
+    """Queries at the same time do not disturb each other."""
+    fill(source)
+    queries = ["sum(rate(c_total[10s]))", "topk(2, c_total)", "deriv(c_total[20s])", "c_total > 9"]
+    expected = [engine.range_query(query, GRID).value for query in queries]
+    failures: list[str] = []
+
+    def ask(offset: int) -> None:
+        for turn in range(8):
+            index = (turn + offset) % len(queries)
+            found, wanted = engine.range_query(queries[index], GRID).value, expected[index]
+            assert isinstance(found, Matrix)
+            assert isinstance(wanted, Matrix)
+            if found.labels != wanted.labels or not np.array_equal(
+                found.values[found.present], wanted.values[wanted.present], equal_nan=True
+            ):
+                failures.append(queries[index])
+
+    threads = [threading.Thread(target=ask, args=(offset,)) for offset in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
