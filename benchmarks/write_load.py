@@ -34,7 +34,7 @@ class BodyTemplate:
     """Encodes the same series again and again: only times and values are written anew."""
 
     def __init__(self, series: tuple[Labels, ...]) -> None:
-        marks = np.arange(len(series)) + 0.5
+        marks = np.arange(len(series), dtype=np.float64) + 0.5
         self._bytes = np.frombuffer(
             remote_write.encode(SampleBatch.at(series, marks, _TEMPLATE_TIME_MS)), dtype=np.uint8
         )

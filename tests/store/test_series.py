@@ -279,3 +279,25 @@ def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:
         store._engine.query(
             "SELECT sleepEachRow(1) FROM numbers(5)", None, {"max_execution_time": 1}
         )
+
+
+def test_samples_without_a_series_are_as_if_they_were_not_there(store: Store) -> None:
+    """What an insert that was cut off has left behind harms no query."""
+    write(store, series(i="a"), {0: 1, 10: 2})
+    write(store, series(i="b"), {0: 5})
+    store._engine.command(
+        "INSERT INTO samples VALUES ('m', 7, fromUnixTimestamp64Milli({time:Int64}), 9)",
+        {"time": T0},
+    )
+    raw = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
+    assert sorted(raw.labels) == [series(i="a"), series(i="b")]
+    assert sorted(raw.values.tolist()) == [1, 2, 5]
+    fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST)
+    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {
+        series(i="a"): [1],
+        series(i="b"): [5],
+    }
+    folded = GridFetch(
+        (M,), grid(0, 0, 1), 1000, GridFunction.LATEST, Aggregation(Reduction.SUM, ())
+    )
+    assert cells(store.series.fetch_grid(folded, LIMITS)) == {(): [6]}

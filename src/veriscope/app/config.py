@@ -7,8 +7,15 @@ from typing import Any, Final
 
 import msgspec
 import yaml
+from msgspec.structs import replace
 
-from veriscope.collect import GlobalConfig, GpuOptions, HostOptions, ScrapeConfig
+from veriscope.collect import (
+    GlobalConfig,
+    GpuOptions,
+    HostOptions,
+    ScrapeConfig,
+    resolve_paths,
+)
 from veriscope.ingest import IngestOptions
 from veriscope.query import QueryOptions
 from veriscope.signals import Duration, InvalidInputError, decode_unit
@@ -99,7 +106,7 @@ def load_config(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-    return parse_config(text, str(path))
+    return _resolve_paths(parse_config(text, str(path)), path.parent)
 
 
 def parse_config(text: str, name: str) -> Config:
@@ -122,6 +129,20 @@ def parse_config(text: str, name: str) -> Config:
             path.append(unknown[1])
             message = f"unknown key `{unknown[1]}`; remove it or correct its spelling"
         raise ConfigError(f"{name}:{_line(root, path)}: {message}") from error
+
+
+def _resolve_paths(config: Config, directory: Path) -> Config:
+    """Take relative file names from the *directory* of the configuration file."""
+    server = config.server
+    if server.token_file is not None:
+        server = replace(server, token_file=str(directory / server.token_file))
+    if (tls := server.tls) is not None:
+        files = replace(
+            tls, cert_file=str(directory / tls.cert_file), key_file=str(directory / tls.key_file)
+        )
+        server = replace(server, tls=files)
+    jobs = tuple(resolve_paths(job, directory) for job in config.scrape_configs)
+    return replace(config, server=server, scrape_configs=jobs)
 
 
 _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")

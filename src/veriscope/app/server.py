@@ -28,6 +28,7 @@ _log = structlog.get_logger(__name__)
 # Veriscope's own metrics change slowly, and reading them costs more than reading the machine's.
 _SELF_EVERY_S: Final = 5
 _GRACE_S: Final = 10
+_MAX_SPACING_S: Final = 1.5
 
 
 class Server:
@@ -57,6 +58,7 @@ class Server:
             insert_bodies=self._store.metrics.insert_remote_write,
             insert_batches=self._store.metrics.insert_batches,
             registry=registry,
+            batch_spacing_s=_batch_spacing_s(config),
         )
         self._status = StatusPages(registry, self._check_store, version, clock)
         self._web = self._create_web(registry, self._token)
@@ -173,14 +175,26 @@ def store_options(config: Config, data: Path) -> StoreOptions:
     )
 
 
+def _batch_spacing_s(config: Config) -> float:
+    """
+    Return how far apart commits of collected samples are, in seconds.
+
+    Nobody sees on a chart that a second's sample was stored a second later. A scrape, though,
+    waits for its commit before the next one of its target, and must not miss that.
+    """
+    intervals = [
+        (job.scrape_interval or config.global_.scrape_interval).seconds
+        for job in config.scrape_configs
+    ]
+    return min([_MAX_SPACING_S, *(interval / 3 for interval in intervals)])
+
+
 async def _first_failure(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> bool:
     """Wait until *stop* is set (False) or one of *tasks* ends before that (True)."""
     stopped = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    failed = [
-        task for task in tasks if task in done and (task.exception() or not stop.is_set())
-    ]
+    failed = [task for task in tasks if task in done and (task.exception() or not stop.is_set())]
     for task in failed:
         _log.error("part_failed", part=task.get_name(), exc_info=task.exception())
     return bool(failed)

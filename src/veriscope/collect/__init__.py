@@ -3,7 +3,7 @@
 from veriscope.collect.gpu import GpuCollector, GpuOptions
 from veriscope.collect.host import HostCollector, HostOptions
 from veriscope.collect.loop import CollectLoop, Collector, Sink
-from veriscope.collect.scrape import GlobalConfig, ScrapeConfig, Scraper
+from veriscope.collect.scrape import GlobalConfig, ScrapeConfig, Scraper, resolve_paths
 
 __all__ = [
     "CollectLoop",
@@ -16,4 +16,5 @@ __all__ = [
     "ScrapeConfig",
     "Scraper",
     "Sink",
+    "resolve_paths",
 ]

@@ -11,15 +11,17 @@ from veriscope.ingest.options import IngestOptions
 from veriscope.signals import LimitExceededError, SampleBatch
 from veriscope.wire import remote_write
 
-# A commit costs about the same for one batch as for those of a hundred targets, and nobody sees
-# on a chart that a second's sample was stored a second later.
-_SPACING_S: Final = 1.5
 # Roughly what a sample of a batch takes on its way; only the bound on memory rests on it.
 _BATCH_SAMPLE_BYTES: Final = 128
 
 
 class MetricIngest:
-    """Accepts metrics; what is accepted is durable. Use from one event loop."""
+    """
+    Accepts metrics; what is accepted is durable. Use from one event loop.
+
+    Commits of batches are at least *batch_spacing_s* apart, for a commit costs about the same
+    for one batch as for those of a hundred targets.
+    """
 
     def __init__(
         self,
@@ -28,6 +30,7 @@ class MetricIngest:
         insert_bodies: Callable[[Sequence[bytes]], None],
         insert_batches: Callable[[Sequence[SampleBatch]], None],
         registry: CollectorRegistry,
+        batch_spacing_s: float = 0.0,
     ) -> None:
         self._options = options
         metrics = CommitMetrics(registry)
@@ -44,7 +47,7 @@ class MetricIngest:
             max_pending_bytes=options.max_pending_bytes,
             max_commit_bytes=options.max_commit_bytes,
             metrics=metrics,
-            spacing_s=_SPACING_S,
+            spacing_s=batch_spacing_s,
         )
         self._samples = Counter(
             "veriscope_ingest_samples_total",

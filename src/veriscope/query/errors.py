@@ -48,12 +48,12 @@ class QueryTooLargeError(QueryError):
 
 
 class QueryTimeoutError(QueryError):
-    """The query ran for longer than `QueryOptions.timeout_ms`."""
+    """The query ran for longer than `QueryOptions.timeout`."""
 
     def __init__(self, *, timeout_ms: int) -> None:
         super().__init__(
             f"query timed out after {timeout_ms / 1000:g} s; select fewer series or a shorter "
-            "range, or raise query.timeout_ms"
+            "range, or raise query.timeout"
         )
         self.timeout_ms = timeout_ms
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from veriscope.signals import Duration
+
 
 class QueryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far a query may look and how much it may use."""
@@ -10,11 +12,13 @@ class QueryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Samples that one query may read, and that one result on the way may hold."""
     max_series: int = 500_000
     """Series that one selector may select."""
-    timeout_ms: int = 120_000
-    """Milliseconds a query may take."""
-    lookback_ms: int = 300_000
-    """How old the newest sample of a series may be (milliseconds) to still be its value."""
-    subquery_step_ms: int = 60_000
+    timeout: Duration = Duration.parse("2m")
+    """Time that a query may take."""
+    lookback: Duration = Duration.parse("5m")
+    """How old the newest sample of a series may be to still be its value."""
+    subquery_step: Duration = Duration.parse("1m")
     """The step of a subquery that names none (Prometheus' `global.evaluation_interval`)."""
+    max_concurrent: int = 20
+    """Queries that are evaluated at once; the others wait for their turn."""
     parse_cache_size: int = 1_000
     """Parsed expressions kept for the next time they are asked."""

@@ -93,11 +93,18 @@ class Secret(str):
 
 
 def decode_unit(wanted: type, found: Any) -> Any:
-    """Build the types of this module from configuration values (msgspec's `dec_hook`)."""
-    if wanted is Duration and isinstance(found, str):
-        return Duration.parse(found)
-    if wanted is ByteSize and isinstance(found, str | int):
-        return ByteSize.parse(str(found))
+    """
+    Build the types of this module from configuration values (msgspec's `dec_hook`).
+
+    Raises `ValueError`, which msgspec turns into an error that says where the value stands.
+    """
+    try:
+        if wanted is Duration and isinstance(found, str):
+            return Duration.parse(found)
+        if wanted is ByteSize and isinstance(found, str | int):
+            return ByteSize.parse(str(found))
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
     if wanted is Secret and isinstance(found, str):
         return Secret(found)
-    raise NotImplementedError(f"cannot read {found!r} as {wanted.__name__}")
+    raise ValueError(f"cannot read {found!r} as a {wanted.__name__.lower()}")

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import queue
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,12 +14,27 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClientError
 
-from veriscope.signals import InvalidInputError
-from veriscope.store.errors import DataDirectoryInUseError, EngineError, translate
+from veriscope.signals import InvalidInputError, VeriscopeError
+from veriscope.store.errors import (
+    DataDirectoryInUseError,
+    EngineError,
+    explain_connecting,
+    translate,
+    translate_insert,
+)
 
 _EMBEDDED: Final = "chdb://"
 _REMOTE: Final = ("clickhouse://", "clickhouses://")
-_SETTINGS: Final[Mapping[str, Any]] = {"enable_time_series_aggregate_functions": 1}
+_SETTINGS: Final[Mapping[str, Any]] = {
+    "enable_time_series_aggregate_functions": 1,
+    # Answers stay in this process, or cross a network whose transport compresses them.
+    "output_format_arrow_compression_method": "none",
+    # A server may be set to gather inserts of its own accord, and to acknowledge them before they
+    # are durable; ours are gathered already.
+    "async_insert": 0,
+}
+# An insert takes about ten times the size of its bodies; a malformed length asks for far more.
+_MAX_INSERT_BYTES: Final = 2 << 30
 
 
 class Engine:
@@ -54,17 +69,20 @@ class Engine:
         self,
         sql: str,
         parameters: Mapping[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, int] | None = None,
     ) -> pa.Table:
         """Return the rows of *sql* in columns. *parameters* are bound by the engine."""
-        with self._borrow(self._readers) as client:
-            return client.query_arrow(
-                sql, parameters=dict(parameters or {}), settings=dict(settings or {})
-            )
+        # As a clause: the embedded client would set and restore settings one by one around it.
+        clause = ", ".join(f"{name} = {int(value)}" for name, value in (settings or {}).items())
+        if clause:
+            sql = f"{sql}\nSETTINGS {clause}"
+        with self._borrow(self._readers, translate) as client:
+            answer = client.raw_query(sql, parameters=dict(parameters or {}), fmt="Arrow")
+        return pa.ipc.open_file(answer).read_all()
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that has no answer, such as DDL."""
-        with self._borrow(self._writers) as client:
+        with self._borrow(self._writers, translate) as client:
             client.command(sql, parameters=dict(parameters or {}))
 
     def insert_protobuf(self, table: str, stream: bytes, schema: Path, message: str) -> None:
@@ -73,7 +91,7 @@ class Engine:
 
         *schema* is the `.proto` file that describes *message*.
         """
-        settings = (
+        settings: dict[str, Any] = (
             {"format_schema": f"{schema}:{message}"}
             if is_embedded(self.url)
             else {
@@ -84,12 +102,13 @@ class Engine:
                 "format_schema_message_name": message,
             }
         )
-        with self._borrow(self._writers) as client:
+        settings["max_memory_usage"] = _MAX_INSERT_BYTES
+        with self._borrow(self._writers, translate_insert) as client:
             client.raw_insert(table, insert_block=stream, fmt="Protobuf", settings=settings)
 
     def insert_arrow(self, table: str, rows: pa.Table) -> None:
         """Insert *rows*, whose columns are named as the table's; durable on return."""
-        with self._borrow(self._writers) as client:
+        with self._borrow(self._writers, translate_insert) as client:
             client.insert_arrow(table, rows)
 
     def close(self) -> None:
@@ -106,12 +125,16 @@ class Engine:
         self.close()
 
     @contextmanager
-    def _borrow(self, pool: "queue.SimpleQueue[Client]") -> Iterator[Client]:
+    def _borrow(
+        self,
+        pool: "queue.SimpleQueue[Client]",
+        translated: Callable[[ClientError], VeriscopeError],
+    ) -> Iterator[Client]:
         client = pool.get()
         try:
             yield client
         except ClientError as error:
-            raise translate(error) from error
+            raise translated(error) from error
         except (ConnectionError, RuntimeError, pa.ArrowException) as error:
             raise EngineError(f"the storage engine failed: {error}") from error
         finally:
@@ -140,7 +163,9 @@ def _connect(url: str, database: str | None) -> Client:
             autogenerate_session_id=False,
         )
     except ClientError as error:
-        raise EngineError(f"cannot open the store: {error}") from error
+        raise explain_connecting(error) from error
+    except ValueError as error:
+        raise InvalidInputError(f"store url cannot be read: {error}") from error
 
 
 def _quote(identifier: str) -> str:

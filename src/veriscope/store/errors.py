@@ -48,38 +48,77 @@ class EngineError(UnavailableError):
 
 
 _MARKED: Final = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
-_CODE: Final = re.compile(r"^(?:Code: \d+\. )?(?:DB::Exception: )?(?:Code: \d+\. DB::Exception: )?")
+# What the engine, its server and the client wrap around the reason.
+_HEAD: Final = re.compile(
+    r"^(Received ClickHouse exception, code: \d+, server response: )?"
+    r"((Poco::Exception\. )?(Code: \d+[.,] )?(DB::Exception: )?)*"
+)
+_TAIL: Final = re.compile(
+    r"(: While executing| \(in file/uri|:? ?\(at row \d+\)| \([A-Z_]{3,}\)| \(version "
+    r"| \(for url ).*$",
+    re.DOTALL,
+)
+_CONNECTION: Final = re.compile(r"^HTTPS?Connection(Pool)?\(host='(.+?)', port=(\d+)\): ")
 
 # ClickHouse's src/Common/ErrorCodes.cpp
 _THROW_IF: Final = 395
 _TOO_MANY_PARTS: Final = 252
 _BAD_REGEX: Final = 427
-_CORRUPT_PROTOBUF: Final = 444
-_DATA: Final = frozenset({33, 36, 38, 41, 53, 62, 69, 117, 131, 407})
-_TOO_LARGE: Final = frozenset({158, 241, 307, 396})
+_MEMORY_LIMIT: Final = 241
+_MALFORMED: Final = frozenset({32, 33, 444})
+_IMPOSSIBLE_LENGTH: Final = "passed to allocator"
+_DATA: Final = frozenset({36, 38, 41, 53, 62, 69, 117, 131, 407})
+_TOO_LARGE: Final = frozenset({158, _MEMORY_LIMIT, 307, 396})
 _TIMEOUT: Final = frozenset({159, 160})
 
 
 def translate(error: ClientError) -> VeriscopeError:
-    """Return the failure of the engine's client *error* as one of this module."""
-    code, text = getattr(error, "code", None), str(error)
-    short = _CODE.sub("", text).split(": While executing")[0].split(" (in file/uri")[0]
-    if (refusal := _refusal(code, text, short)) is not None:
-        return RefusedError(refusal)
-    if code in _TOO_LARGE:
-        return FetchTooLargeError(f"{short}; narrow the time range or the selector")
-    if code in _TIMEOUT:
-        return FetchTimeoutError(f"{short}; narrow the time range or the selector")
-    return EngineError(f"the storage engine failed: {short}")
-
-
-def _refusal(code: int | None, text: str, short: str) -> str | None:
-    if code == _THROW_IF and (marked := _MARKED.search(text)):
-        return marked[1]
-    if code == _TOO_MANY_PARTS and "partitions for single INSERT" in text:
-        return "samples of more than 100 different weeks; send them in parts"
-    if code == _CORRUPT_PROTOBUF:
-        return "the body is not a well-formed protobuf message of the right type"
+    """Return the failure of a query, which the engine's client met as *error*."""
+    code, reason = _code(error), _reason(error)
     if code == _BAD_REGEX:
-        return short.split(". Look at", maxsplit=1)[0]
-    return short if code in _DATA else None
+        return RefusedError(reason.split(". Look at", maxsplit=1)[0])
+    if code in _DATA:
+        return RefusedError(reason)
+    if code in _TOO_LARGE:
+        return FetchTooLargeError(f"{reason}; narrow the time range or the selector")
+    if code in _TIMEOUT:
+        return FetchTimeoutError(f"{reason}; narrow the time range or the selector")
+    return EngineError(f"the storage engine failed: {reason}")
+
+
+def translate_insert(error: ClientError) -> VeriscopeError:
+    """Return the failure of an insert, which the engine's client met as *error*."""
+    code, text = _code(error), str(error)
+    if code == _THROW_IF and (marked := _MARKED.search(text)):
+        return RefusedError(marked[1])
+    if code == _TOO_MANY_PARTS and "partitions for single INSERT" in text:
+        return RefusedError("samples of more than 100 different weeks; send them in parts")
+    if code in _MALFORMED or _IMPOSSIBLE_LENGTH in text:
+        return RefusedError("the body is not a well-formed protobuf message of the right type")
+    # The engine makes room for a string as long as the message says it is, before it reads it.
+    # Its own limit on an insert is the body's fault; that of the whole process is not.
+    if code == _MEMORY_LIMIT and "(total)" not in text:
+        return RefusedError("the body is malformed, or needs too much memory; send it in parts")
+    if code in _DATA:
+        return RefusedError(_reason(error))
+    return EngineError(f"the storage engine failed: {_reason(error)}")
+
+
+def explain_connecting(error: ClientError) -> EngineError:
+    """Return why the engine could not be opened."""
+    return EngineError(f"cannot open the store: {_reason(error)}")
+
+
+def _code(error: ClientError) -> int | None:
+    code: int | None = getattr(error, "code", None)
+    return code
+
+
+def _reason(error: ClientError) -> str:
+    """Return why, in one line and without what was wrapped around it."""
+    # A connection's own failure rests under those of the client's retries.
+    cause = getattr(error.__cause__, "reason", None) or error.__cause__
+    if match := _CONNECTION.match(str(cause)):
+        failure = str(cause)[match.end() :].removeprefix("Failed to establish a new connection: ")
+        return f"no answer from ClickHouse at {match[2]}:{match[3]}: {failure}"
+    return " ".join(_TAIL.sub("", _HEAD.sub("", str(error))).split())

@@ -1,7 +1,7 @@
 """Answers fetches: grids, raw samples and series, as columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ from veriscope.store.select import Statement, select_grid, select_raw, select_se
 # The engine counts whole granules (8,192 rows) of every part it opens; a fetch of few samples
 # may touch many. This much is read beyond `max_samples` before the engine itself stops.
 _GRANULE_SLACK: Final = 20_000_000
+# A ClickHouse server takes no parameter longer than 128 KiB (`http_max_field_value_size`), and an
+# id with its comma has at most 22 characters.
+_IDS_AT_ONCE: Final = 5_000
 _COUNTS: Final = frozenset({Reduction.COUNT, Reduction.GROUP})
 
 
@@ -61,6 +64,8 @@ class SeriesReader:
         values, present = _grid_columns(rows["grid"], len(labels), len(fetch.grid))
         if fetch.function is GridFunction.LATEST:
             present &= ~is_stale(values)
+        if fetch.aggregation is None and () in labels:
+            present[[row for row, found in enumerate(labels) if not found]] = False
         if fetch.aggregation is not None and fetch.aggregation.reduction in _COUNTS:
             present &= values > 0
             if fetch.aggregation.reduction is Reduction.GROUP:
@@ -73,12 +78,13 @@ class SeriesReader:
         _check_samples(rows.num_rows, limits)
         ids = rows["id"].to_numpy()
         starts = np.flatnonzero(np.diff(ids, prepend=~ids[:1]))
-        return RaggedSamples(
+        found = RaggedSamples(
             labels=self._labels.of(ids[starts], limits),
             offsets=np.append(starts, len(ids)).astype(np.int64),
             timestamps_ms=rows["time_ms"].to_numpy(),
             values=rows["value"].to_numpy(),
         )
+        return _without_orphans(found) if () in found.labels else found
 
     def fetch_series(self, fetch: SeriesFetch, limits: FetchLimits) -> tuple[Labels, ...]:
         """Return the label sets of *fetch*, sorted."""
@@ -137,7 +143,12 @@ class _LabelCache:
         self._known: dict[int, Labels] = {}
 
     def of(self, ids: NDArray[np.uint64], limits: FetchLimits) -> tuple[Labels, ...]:
-        """Return the label set of each of *ids*, in their order."""
+        """
+        Return the label set of each of *ids*, in their order.
+
+        It is empty for an orphan: samples whose insert was cut off (`kill -9`) before it had
+        written their series. They were never acknowledged.
+        """
         if len(ids) > limits.max_series:
             raise FetchTooLargeError(
                 f"{len(ids):,} series selected, {limits.max_series:,} allowed; narrow the selector"
@@ -148,9 +159,10 @@ class _LabelCache:
             if len(known) + len(missing) > self._MAX_SERIES:
                 # Readers hold on to the old dictionary; this one starts afresh.
                 known = {series: known[series] for series in wanted if series in known}
-            self._load(missing, known, limits)
+            for start in range(0, len(missing), _IDS_AT_ONCE):
+                self._load(missing[start : start + _IDS_AT_ONCE], known, limits)
             self._known = known
-        return tuple([known[series] for series in wanted])
+        return tuple([known.get(series, ()) for series in wanted])
 
     def _load(self, missing: list[int], known: dict[int, Labels], limits: FetchLimits) -> None:
         rows = self._engine.query(
@@ -193,6 +205,18 @@ def _without_empty_rows(matrix: Matrix) -> Matrix:
     return Matrix(labels, matrix.grid, matrix.values[kept], matrix.present[kept])
 
 
+def _without_orphans(samples: RaggedSamples) -> RaggedSamples:
+    known = np.array([bool(labels) for labels in samples.labels])
+    counts = np.diff(samples.offsets)
+    kept = np.repeat(known, counts)
+    return RaggedSamples(
+        labels=tuple(labels for labels in samples.labels if labels),
+        offsets=np.concatenate(([0], np.cumsum(counts[known]))),
+        timestamps_ms=samples.timestamps_ms[kept],
+        values=samples.values[kept],
+    )
+
+
 def _check_samples(wanted: int, limits: FetchLimits) -> None:
     if wanted > limits.max_samples:
         raise FetchTooLargeError(
@@ -201,7 +225,7 @@ def _check_samples(wanted: int, limits: FetchLimits) -> None:
         )
 
 
-def _settings(limits: FetchLimits) -> Mapping[str, Any]:
+def _settings(limits: FetchLimits) -> Mapping[str, int]:
     return {
         "max_rows_to_read": limits.max_samples + _GRANULE_SLACK,
         "max_memory_usage": limits.max_memory_bytes,

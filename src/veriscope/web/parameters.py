@@ -63,10 +63,13 @@ class Parameters:
         value = self.text(name)
         return parse_time(name, value) if value else default_ms
 
-    def duration_ms(self, name: str, default_ms: int) -> int:
-        """Return a length of time in milliseconds, given as `15s` or as seconds."""
-        value = self.text(name)
-        return parse_duration(name, value) if value else default_ms
+    def timeout_ms(self) -> int | None:
+        """Return the parameter `timeout` in milliseconds; None where it is not given."""
+        if not (value := self.text("timeout")):
+            return None
+        if (timeout_ms := parse_duration("timeout", value)) <= 0:
+            raise InvalidInputError('invalid parameter "timeout": it must be positive')
+        return timeout_ms
 
     def limit(self) -> int:
         """Return the parameter `limit`; zero, the default, is none."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 from starlette.requests import Request
@@ -9,8 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from veriscope.query import QueryOptions
-from veriscope.query.promql import PromqlEngine, QueryResult, encode
-from veriscope.query.promql.selector import parse_matchers
+from veriscope.query.promql import PromqlEngine, QueryResult, encode, parse_matchers
 from veriscope.signals import (
     Clock,
     FetchLimits,
@@ -57,9 +57,10 @@ class PrometheusApi:
         self._limits = FetchLimits(
             max_samples=options.max_samples,
             max_series=options.max_series,
-            timeout_ms=options.timeout_ms,
+            timeout_ms=options.timeout,
         )
-        self._slots = asyncio.Semaphore(20)
+        # Threads of their own, so that heavy queries keep no other work of the process waiting.
+        self._threads = ThreadPoolExecutor(options.max_concurrent, thread_name_prefix="query")
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -77,13 +78,19 @@ class PrometheusApi:
         given = await Parameters.of(request)
         text = given.required("query")
         time_ms = given.time_ms("time", self._clock.now_ms())
-        return await self._evaluate(lambda: self._engine.instant_query(text, time_ms))
+        timeout_ms = given.timeout_ms()
+        return await self._evaluate(
+            lambda: self._engine.instant_query(text, time_ms, timeout_ms=timeout_ms)
+        )
 
     async def query_range(self, request: Request) -> Response:
         """Answer a range query."""
         given = await Parameters.of(request)
         text, grid = given.required("query"), given.grid()
-        return await self._evaluate(lambda: self._engine.range_query(text, grid))
+        timeout_ms = given.timeout_ms()
+        return await self._evaluate(
+            lambda: self._engine.range_query(text, grid, timeout_ms=timeout_ms)
+        )
 
     async def series(self, request: Request) -> Response:
         """Answer with the label sets that the selectors in `match[]` select."""
@@ -131,8 +138,7 @@ class PrometheusApi:
         return success_stream(encode(result), result.warnings, result.infos)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        async with self._slots:
-            return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _fetches(self, given: Parameters) -> tuple[SeriesFetch, ...]:
         start_ms = given.time_ms("start", _ALL_TIME_MS[0])

@@ -16,7 +16,15 @@ from veriscope.query import (
     QueryTooLargeError,
 )
 from veriscope.query.promql import PromqlEngine, ResultKind
-from veriscope.signals import FetchLimits, Grid, GridFetch, LimitExceededError, ManualClock, Matrix
+from veriscope.signals import (
+    Duration,
+    FetchLimits,
+    Grid,
+    GridFetch,
+    LimitExceededError,
+    ManualClock,
+    Matrix,
+)
 
 GRID = Grid(0, 100_000, 1_000)
 
@@ -63,7 +71,7 @@ def test_an_explosion_of_pairs_is_refused(
     """Series that replace each other in one match group are not multiplied without bound."""
     for index in range(30):
         source.add(f'old{{i="{index}"}}', [(index * 1_000, 1.0), (index * 1_000 + 1, np.nan)])
-    engine = engine_over(source, max_samples=5_000, lookback_ms=500)
+    engine = engine_over(source, max_samples=5_000, lookback=Duration(500))
     with pytest.raises(QueryTooLargeError):
         engine.range_query("old + on() old", Grid(0, 30_000, 1_000))
 
@@ -104,7 +112,7 @@ def test_time_runs_out(source: Any) -> None:
             return matrix
 
     asked: list[int] = []
-    engine = PromqlEngine(Slow(), QueryOptions(timeout_ms=1_000), clock, CollectorRegistry())
+    engine = PromqlEngine(Slow(), QueryOptions(timeout=Duration(1_000)), clock, CollectorRegistry())
     with pytest.raises(QueryTimeoutError, match="1 s") as caught:
         engine.instant_query("a + b + c", 0)
     assert caught.value.timeout_ms == 1_000

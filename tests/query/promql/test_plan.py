@@ -86,11 +86,19 @@ def test_other_functions_and_subqueries_are_computed_here() -> None:
 @pytest.mark.parametrize("op", ["sum", "avg", "min", "max", "count", "group"])
 def test_aggregations_fold_into_the_fetch(op: str) -> None:
     """The store aggregates what only it has seen."""
-    fetch = read(f"{op} by (job) (rate(up[5m]))").fetch
+    fetch = read(f"{op} by (job) (delta(up[5m]))").fetch
     assert fetch.aggregation == Aggregation(Reduction(op), ("job",))
     assert read(f"{op} without (job) (up)").fetch.aggregation == Aggregation(
         Reduction(op), ("job",), without=True
     )
+
+
+@pytest.mark.parametrize("op", ["min", "max"])
+@pytest.mark.parametrize("function", ["rate", "increase"])
+def test_what_may_have_to_be_recomputed_is_not_hidden(op: str, function: str) -> None:
+    """A minimum of rates would hide the NaN that tells that the store's answer is not exact."""
+    assert isinstance(plan(f"{op} by (job) ({function}(up[5m]))"), AggregateNode)
+    assert read(f"sum by (job) ({function}(up[5m]))").fetch.aggregation is not None
 
 
 def test_a_dropped_name_is_not_grouped_by() -> None:

@@ -115,8 +115,8 @@ class PromqlEngine:
         self._options = options
         self._clock = clock
         self._rules = PlanRules(
-            lookback_ms=options.lookback_ms,
-            subquery_step_ms=options.subquery_step_ms,
+            lookback_ms=options.lookback,
+            subquery_step_ms=options.subquery_step,
             max_samples=options.max_samples,
             pushdown=pushdown,
         )
@@ -135,22 +135,35 @@ class PromqlEngine:
             registry=registry,
         )
 
-    def instant_query(self, text: str, time_ms: int) -> QueryResult:
-        """Return the value of *text* at *time_ms* (Unix milliseconds)."""
+    def instant_query(
+        self, text: str, time_ms: int, *, timeout_ms: int | None = None
+    ) -> QueryResult:
+        """
+        Return the value of *text* at *time_ms* (Unix milliseconds).
+
+        *timeout_ms* can only shorten the time that the options allow.
+        """
         with self._observed("instant", text):
-            return self._answer(text, Grid.instant(time_ms), instant=True)
+            return self._answer(text, Grid.instant(time_ms), timeout_ms, instant=True)
 
-    def range_query(self, text: str, grid: Grid) -> QueryResult:
-        """Return the value of *text*, an instant vector or a scalar, on every step of *grid*."""
+    def range_query(self, text: str, grid: Grid, *, timeout_ms: int | None = None) -> QueryResult:
+        """
+        Return the value of *text*, an instant vector or a scalar, on every step of *grid*.
+
+        *timeout_ms* can only shorten the time that the options allow.
+        """
         with self._observed("range", text):
-            return self._answer(text, grid, instant=False)
+            return self._answer(text, grid, timeout_ms, instant=False)
 
-    def _answer(self, text: str, grid: Grid, *, instant: bool) -> QueryResult:
+    def _answer(
+        self, text: str, grid: Grid, timeout_ms: int | None, *, instant: bool
+    ) -> QueryResult:
+        allowed_ms = min(timeout_ms or self._options.timeout, self._options.timeout)
         begun = self._clock.monotonic_s()
         expr = self._parse(text)
         if not instant:
             _check_range_type(expr, text)
-        run = Evaluation(self._source, self._options, self._clock)
+        run = Evaluation(self._source, self._options, self._clock, allowed_ms)
         try:
             value = run.run(make_plan(expr, grid, self._rules))
         except RecursionError as error:

@@ -20,6 +20,7 @@ from veriscope.query.promql.functions.invocation import (
 )
 from veriscope.query.promql.functions.table import INSTANT_FUNCTIONS
 from veriscope.query.promql.nodes import (
+    RECOMPUTED,
     Absent,
     AggregateNode,
     BinaryNode,
@@ -77,6 +78,7 @@ class Evaluation:
     source: SeriesSource
     options: QueryOptions
     clock: Clock
+    timeout_ms: int
     notes: Notes = field(default_factory=Notes)
     samples: int = 0
     """Points and samples fetched so far."""
@@ -85,7 +87,7 @@ class Evaluation:
     _raw: dict[RawFetch, RaggedSamples] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._deadline_s = self.clock.monotonic_s() + self.options.timeout_ms / 1000
+        self._deadline_s = self.clock.monotonic_s() + self.timeout_ms / 1000
 
     def run(self, plan: Node) -> Result:
         """
@@ -148,6 +150,8 @@ class Evaluation:
         fetched = self._grids.get(node.fetch)
         if fetched is None:
             fetched = self.source.fetch_grid(node.fetch, self._limits())
+            if node.fetch.function in RECOMPUTED and bool(np.isnan(fetched.values).any()):
+                fetched = self._from_samples(node.fetch)
             self._grids[node.fetch] = fetched
             self._count(int(np.count_nonzero(fetched.present)))
         vector = without_empty(on_grid(fetched, node.grid))
@@ -156,6 +160,17 @@ class Evaluation:
             wanted = [matcher.value for matcher in equal if matcher.name == METRIC_NAME]
             self._check_counters(node.fetch.function, wanted or _names(vector.labels))
         return unique(drop_names(vector)) if node.drops_name else vector
+
+    def _from_samples(self, fetch: GridFetch) -> Matrix:
+        """Return what *fetch* asks for, computed here."""
+        span = RawFetch(fetch.matchers, fetch.grid.start_ms - fetch.window_ms, fetch.grid.last_ms)
+        windows = cut(self._samples(span), fetch.grid, fetch.window_ms, fetch.grid)
+        values, present = RANGE_FUNCTIONS[fetch.function](windows)
+        vector = without_empty(Matrix(windows.labels, fetch.grid, values, present))
+        if (fold := fetch.aggregation) is None:
+            return vector
+        groups = group_rows(vector.labels, projection(fold.names, drop=fold.without))
+        return aggregations.fold(fold.reduction, vector, groups)
 
     def _samples(self, fetch: RawFetch) -> RaggedSamples:
         fetched = self._raw.get(fetch)
@@ -261,7 +276,7 @@ class Evaluation:
         """Return what this query may still use; raise `QueryTimeoutError` if that is nothing."""
         left_ms = int((self._deadline_s - self.clock.monotonic_s()) * 1000)
         if left_ms <= 0:
-            raise QueryTimeoutError(timeout_ms=self.options.timeout_ms)
+            raise QueryTimeoutError(timeout_ms=self.timeout_ms)
         return FetchLimits(
             max_samples=self.options.max_samples,
             max_series=self.options.max_series,

@@ -1,10 +1,17 @@
 """The plan of a query: what to fetch, and how to combine it. Every node says on which grid."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from veriscope.query.promql.ast import Aggregate, Binary, Call
-from veriscope.signals import Grid, GridFetch, RawFetch
+from veriscope.signals import Grid, GridFetch, GridFunction, RawFetch
+
+RECOMPUTED: Final = frozenset({GridFunction.RATE, GridFunction.INCREASE})
+"""
+Functions whose NaN from the store is not believed.
+
+Once a counter has been infinite the engine's answer is NaN, where Prometheus goes on counting.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from veriscope.query.promql.ast import (
 )
 from veriscope.query.promql.functions.table import INSTANT_FUNCTIONS
 from veriscope.query.promql.nodes import (
+    RECOMPUTED,
     Absent,
     AggregateNode,
     BinaryNode,
@@ -216,7 +217,7 @@ class _Planner:
     def _group(self, expr: Expr, grid: Grid) -> Node:
         """Plan whether *expr* has any point, for which a single series will do."""
         node = self.plan(expr, grid)
-        if isinstance(node, GridRead) and _can_fold(node):
+        if isinstance(node, GridRead) and _can_fold(node, Reduction.GROUP):
             fold = Aggregation(Reduction.GROUP, ())
             return replace(node, fetch=replace(node.fetch, aggregation=fold))
         return node
@@ -237,7 +238,7 @@ class _Planner:
 
     def _aggregate(self, expr: Aggregate, grid: Grid) -> Node:
         inner = self.plan(expr.expr, grid)
-        if expr.op in _REDUCTIONS and isinstance(inner, GridRead) and _can_fold(inner):
+        if expr.op in _REDUCTIONS and isinstance(inner, GridRead) and _can_fold(inner, expr.op):
             names = _group_names(expr.grouping, inner)
             fold = Aggregation(_REDUCTIONS[expr.op], names, expr.grouping.without)
             return GridRead(grid, replace(inner.fetch, aggregation=fold), drops_name=False)
@@ -250,16 +251,22 @@ def _check_length(grid: Grid, rules: PlanRules) -> None:
         raise QueryTooLargeError(wanted=len(grid), limit=rules.max_samples)
 
 
-def _can_fold(inner: GridRead) -> bool:
+def _can_fold(inner: GridRead, reduction: str) -> bool:
     """
     Return whether the store may aggregate *inner* before anyone has seen its series.
 
     Where names are dropped, two metrics with the same labels are an error that folding would
-    hide; a selector of a single name cannot have such.
+    hide; a selector of a single name cannot have such. A rate that the store cannot compute is
+    NaN and is computed again from samples: a minimum or a maximum would hide it.
     """
     if inner.fetch.aggregation is not None:
         return False
+    if inner.fetch.function in RECOMPUTED and reduction in _HIDES_NAN:
+        return False
     return not inner.drops_name or any(_names_one_metric(m) for m in inner.fetch.matchers)
+
+
+_HIDES_NAN: Final = frozenset({Reduction.MIN, Reduction.MAX})
 
 
 def _names_one_metric(matcher: Matcher) -> bool:

@@ -1,0 +1,139 @@
+import re
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from veriscope.app import Config, parse_config
+from veriscope.app.config import (
+    CollectOptions,
+    LogOptions,
+    ServerOptions,
+    StoreConfig,
+    TlsOptions,
+)
+from veriscope.collect import GlobalConfig, GpuOptions, HostOptions, ScrapeConfig
+from veriscope.collect.scrape import (
+    Authorization,
+    BasicAuth,
+    FileSdConfig,
+    HttpClientConfig,
+    HttpHeader,
+    HttpSdConfig,
+    RelabelConfig,
+    TargetGroup,
+    TlsConfig,
+)
+from veriscope.ingest import IngestOptions
+from veriscope.query import QueryOptions
+from veriscope.signals import decode_unit
+from veriscope.store import RetentionOptions
+
+PAGE = "docs/configuration.md"
+SECTIONS: dict[type, tuple[str, str]] = {
+    Config: (PAGE, "Sections"),
+    ServerOptions: (PAGE, "`server`"),
+    TlsOptions: (PAGE, "`server.tls`"),
+    CollectOptions: (PAGE, "`collect`"),
+    HostOptions: ("docs/host-metrics.md", "Options (`HostOptions`)"),
+    GpuOptions: ("docs/host-metrics.md", "Options (`GpuOptions`)"),
+    StoreConfig: (PAGE, "`store`"),
+    RetentionOptions: (PAGE, "`store.retention`"),
+    IngestOptions: (PAGE, "`ingest`"),
+    QueryOptions: (PAGE, "`query`"),
+    LogOptions: (PAGE, "`log`"),
+    GlobalConfig: (PAGE, "`global`"),
+    ScrapeConfig: (PAGE, "`scrape_configs`"),
+    HttpClientConfig: (PAGE, "HTTP client"),
+    BasicAuth: (PAGE, "`basic_auth`"),
+    Authorization: (PAGE, "`authorization`"),
+    TlsConfig: (PAGE, "`tls_config`"),
+    HttpHeader: (PAGE, "`http_headers`"),
+    TargetGroup: (PAGE, "`static_configs`"),
+    FileSdConfig: (PAGE, "`file_sd_configs`"),
+    HttpSdConfig: (PAGE, "`http_sd_configs`"),
+    RelabelConfig: (PAGE, "`relabel_configs`"),
+}
+ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
+
+
+def structs_in(kind: Any) -> set[type]:
+    """Return the option types that *kind* leads to, itself included."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        return {kind}.union(*(structs_in(field.type) for field in fields))
+    return set().union(*(structs_in(part) for part in getattr(kind, "__args__", ())))
+
+
+def own_fields(kind: type) -> list[msgspec.structs.FieldInfo]:
+    """Return the fields of *kind* that its section shows; those of HTTP clients have their own."""
+    shared: set[str] = set()
+    if kind is not HttpClientConfig and issubclass(kind, HttpClientConfig):
+        shared = {field.name for field in msgspec.structs.fields(HttpClientConfig)}
+    return [field for field in msgspec.structs.fields(kind) if field.name not in shared]
+
+
+def read_default(cell: str, field: msgspec.structs.FieldInfo) -> object:
+    """Return the value that a cell of the column *default* stands for."""
+    if cell == "none":
+        return None
+    text = cell.strip("`").replace("\\|", "|")
+    as_written = yaml.safe_load(text) if text.startswith("[") else text
+    for value in (as_written, yaml.safe_load(text) if text[0].isalnum() else text):
+        try:
+            return msgspec.convert(value, field.type, dec_hook=decode_unit)
+        except msgspec.ValidationError:
+            continue
+    raise AssertionError(f"{field.name}: {cell} is not of its type")
+
+
+def test_every_kind_of_option_has_a_section() -> None:
+    """Whatever can stand in a configuration file is explained somewhere."""
+    assert structs_in(Config) <= set(SECTIONS)
+
+
+@pytest.mark.parametrize("kind", SECTIONS, ids=lambda kind: kind.__name__)
+def test_options_are_documented_with_their_defaults(documents: dict[str, Any], kind: type) -> None:
+    """A section has a row for each option, no other row, and the defaults are those of the code."""
+    page, title = SECTIONS[kind]
+    rows = {
+        name: (default, meaning)
+        for name, default, meaning in ROW.findall(
+            documents[page].section(title).replace("\\|", "\0")
+        )
+    }
+    fields = own_fields(kind)
+    assert set(rows) == {field.encode_name for field in fields}
+    for field in fields:
+        cell, meaning = rows[field.encode_name]
+        cell = cell.replace("\0", "|")
+        assert len(meaning) > len("...")
+        if field.required:
+            assert cell == "needed", field.name
+            continue
+        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+        if cell == "empty":
+            assert not default or default == type(default)(), field.name
+        else:
+            assert read_default(cell, field) == default, field.name
+
+
+def test_examples_of_configuration_are_read(documents: dict[str, Any]) -> None:
+    """Each YAML example is a configuration, unless it says that it is Prometheus'."""
+    examples = [
+        (name, block)
+        for name, document in documents.items()
+        for block in document.blocks("yaml")
+        if not block.startswith("# prometheus.yml\n")
+    ]
+    assert examples
+    for name, block in examples:
+        parse_config(block, name)
+
+
+def test_the_long_example_shows_defaults(documents: dict[str, Any]) -> None:
+    """What the example of the configuration page sets is the default, but for its scrape jobs."""
+    text = documents[PAGE].blocks("yaml")[0]
+    config = parse_config(text[: text.index("global:")], PAGE)
+    assert config == Config()

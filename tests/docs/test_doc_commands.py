@@ -1,0 +1,77 @@
+import argparse
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veriscope.cli import main, up
+
+
+def commands_in(document: Any) -> list[str]:
+    """Return each `veriscope …` that a reader may type."""
+    typed = [
+        line.removeprefix("$ ")
+        for block in document.blocks("console")
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+    return [*typed, *re.findall(r"`(veriscope [^`]+)`", document.prose)]
+
+
+def test_commands_are_those_of_the_program(
+    documents: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command and option that a document shows is understood."""
+    understood: list[argparse.Namespace] = []
+
+    def note(options: argparse.Namespace) -> int:
+        """Take the place of the server."""
+        understood.append(options)
+        return 0
+
+    monkeypatch.setattr(up, "_serve", note)
+    for document in documents.values():
+        for command in commands_in(document):
+            words = shlex.split(command, comments=True)
+            if words and Path(words[0]).name == "veriscope":
+                before = len(understood)
+                assert main(words[1:]) == 0
+                assert len(understood) == before + 1, command
+    assert understood
+
+
+@pytest.mark.parametrize("command", ["up", "server"])
+def test_every_option_is_in_the_quick_start(
+    documents: dict[str, Any], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """What `--help` lists is explained."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    page = documents["docs/quickstart.md"].text
+    for option in set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}:
+        assert f"| `{option} " in page
+
+
+def test_make_targets_exist(root: Path, documents: dict[str, Any]) -> None:
+    """Each `make …` that a document shows is a target."""
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    for document in documents.values():
+        typed = [text for block in document.blocks("console") for text in block.splitlines()]
+        written = re.findall(r"`(make [^`]+)`", document.prose)
+        for line in [*typed, *written]:
+            if match := re.match(r"(?:\$ )?make ([^#]+)", line):
+                asked = {word for word in match[1].split() if "=" not in word}
+                assert asked - {"…"} <= targets, line
+
+
+def test_benchmarks_are_documented(root: Path, documents: dict[str, Any]) -> None:
+    """Each script that measures has its row, with all of its options."""
+    page = documents["docs/benchmarks.md"].text
+    for script in (root / "benchmarks").glob("*.py"):
+        source = script.read_text()
+        if "def main(" in source:
+            assert f"benchmarks/{script.name}`" in page
+            shown = re.findall(r'add_argument\(\s*"(--[a-z-]+)"(?!.*SUPPRESS)', source)
+            assert all(f"`{option}`" in page for option in shown)

@@ -1,0 +1,92 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from veriscope.app.self_metrics import StoreMetrics, create_registry
+from veriscope.collect import CollectLoop, GlobalConfig, Scraper
+from veriscope.ingest import IngestOptions, MetricIngest
+from veriscope.query import QueryOptions
+from veriscope.query.promql import PromqlEngine
+from veriscope.signals import SampleBatch, SystemClock
+from veriscope.store import SeriesReader, Store, StoreHealth, TableHealth
+from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web.access import RequestMetrics
+
+NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
+METRIC_PAGES = ("docs/operations.md", "docs/host-metrics.md", "docs/scraping.md")
+# The panel of sensors writes these itself; no registry has them.
+PANEL = {"veriscope_collector_up", "veriscope_collector_sensor_up"}
+
+
+def health() -> StoreHealth:
+    """Return what a store with one table says of itself."""
+    return StoreHealth((TableHealth("samples", 1, 1, 1),), 1)
+
+
+async def discard(_batch: SampleBatch) -> None:
+    """Take a batch for good."""
+
+
+def store_nothing(_group: Sequence[object]) -> None:
+    """Take a group of requests."""
+
+
+def build(registry: CollectorRegistry, reader: SeriesReader) -> Starlette:
+    """Build everything that reports to a registry, and the web application."""
+    clock = SystemClock()
+    registry.register(StoreMetrics(health, clock))
+    ingest = MetricIngest(
+        IngestOptions(),
+        insert_bodies=store_nothing,
+        insert_batches=store_nothing,
+        registry=registry,
+    )
+    CollectLoop([], discard, 1000, clock, registry, ())
+    Scraper((), GlobalConfig(), discard, clock=clock, registry=registry)
+    engine = PromqlEngine(reader, QueryOptions(), clock, registry)
+    return create_web(
+        api=PrometheusApi(engine, reader, QueryOptions(), clock),
+        doors=PushDoors(ingest),
+        status=StatusPages(registry, lambda: None, "0", clock),
+        registry=registry,
+    )
+
+
+def test_metrics_of_veriscope_are_documented(documents: dict[str, Any], store: Store) -> None:
+    """Each metric at `/metrics` has its row, and no row is of a metric that is not there."""
+    registry = create_registry("0")
+    RequestMetrics(build(registry, store.series), registry)
+    exposed = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in registry.collect()
+        if family.name.startswith("veriscope_")
+    }
+    documented = {name for page in METRIC_PAGES for name in NAME.findall(documents[page].text)}
+    assert documented == exposed | PANEL
+
+
+def test_paths_are_documented(documents: dict[str, Any], store: Store) -> None:
+    """Each route has its row in the HTTP API, with its methods."""
+    page = documents["docs/http-api.md"].text
+    for route in build(CollectorRegistry(), store.series).routes:
+        assert isinstance(route, Route)
+        if route.path == "/{path:path}":
+            continue
+        path = route.path.replace("{name}", "NAME")
+        rows = [line for line in page.splitlines() if line.startswith("|")]
+        row = next(line for line in rows if f"`{path}`" in line)
+        assert all(method in row for method in (route.methods or set()) - {"HEAD"})
+
+
+def test_refusals_of_the_write_door_are_documented(root: Path, documents: dict[str, Any]) -> None:
+    """Each reason that the engine gives for a refusal is in the table of errors."""
+    page = documents["docs/remote-write.md"].text
+    for file in (root / "src/veriscope/store/migrations").glob("*.sql"):
+        # Only a whole SQL string is a reason; comments speak of the brackets too.
+        for reason in re.findall(r"'\[\[(.+?)\]\]'", file.read_text()):
+            assert f"`{reason}`" in page
