@@ -21,7 +21,7 @@ lint: .venv/.dev ## ruff, mypy strict, import rules, TypeScript strict
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 ifdef NPM
-	cd ui && npm ci --silent && npm run --silent typecheck
+	cd ui && npm ci --silent && npm run --silent typecheck && npm run --silent lint
 endif
 
 format: .venv/.dev ## Format the code

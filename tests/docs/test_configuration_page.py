@@ -13,7 +13,7 @@ from veriscope.app.config import (
     StoreConfig,
     TlsOptions,
 )
-from veriscope.collect import GlobalConfig, GpuOptions, HostOptions, ScrapeConfig
+from veriscope.collect import AgentOptions, GlobalConfig, GpuOptions, HostOptions, ScrapeConfig
 from veriscope.collect.scrape import (
     Authorization,
     BasicAuth,
@@ -42,6 +42,7 @@ SECTIONS: dict[type, tuple[str, str]] = {
     RetentionOptions: (PAGE, "`store.retention`"),
     IngestOptions: (PAGE, "`ingest`"),
     QueryOptions: (PAGE, "`query`"),
+    AgentOptions: ("docs/agent.md", "`agent`"),
     LogOptions: (PAGE, "`log`"),
     GlobalConfig: (PAGE, "`global`"),
     ScrapeConfig: (PAGE, "`scrape_configs`"),

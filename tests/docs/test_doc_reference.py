@@ -1,4 +1,6 @@
+import random
 import re
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -6,9 +8,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import Route
+from yarl import URL
 
 from veriscope.app.self_metrics import StoreMetrics, create_registry
-from veriscope.collect import CollectLoop, GlobalConfig, Scraper
+from veriscope.collect import AgentOptions, CollectLoop, GlobalConfig, Outbox, Scraper
 from veriscope.ingest import IngestOptions, MetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
@@ -18,7 +21,7 @@ from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
 from veriscope.web.access import RequestMetrics
 
 NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
-METRIC_PAGES = ("docs/operations.md", "docs/host-metrics.md", "docs/scraping.md")
+METRIC_PAGES = ("docs/agent.md", "docs/operations.md", "docs/host-metrics.md", "docs/scraping.md")
 # The panel of sensors writes these itself; no registry has them.
 PANEL = {"veriscope_collector_up", "veriscope_collector_sensor_up"}
 
@@ -57,10 +60,20 @@ def build(registry: CollectorRegistry, reader: SeriesReader) -> Starlette:
     )
 
 
-def test_metrics_of_veriscope_are_documented(documents: dict[str, Any], store: Store) -> None:
+def test_metrics_of_veriscope_are_documented(
+    documents: dict[str, Any], store: Store, tmp_path: Path
+) -> None:
     """Each metric at `/metrics` has its row, and no row is of a metric that is not there."""
     registry = create_registry("0")
     RequestMetrics(build(registry, store.series), registry)
+    Outbox(
+        AgentOptions(),
+        URL("http://server"),
+        tmp_path,
+        clock=SystemClock(),
+        registry=registry,
+        chance=random.Random(1),  # noqa: S311 - it spreads retries
+    )
     exposed = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in registry.collect()
@@ -90,3 +103,13 @@ def test_refusals_of_the_write_door_are_documented(root: Path, documents: dict[s
         # Only a whole SQL string is a reason; comments speak of the brackets too.
         for reason in re.findall(r"'\[\[(.+?)\]\]'", file.read_text()):
             assert f"`{reason}`" in page
+
+
+def test_rooms_are_documented_in_their_order(root: Path, documents: dict[str, Any]) -> None:
+    """The table of rooms is the layers that the import contract enforces."""
+    contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [layer.split(" | ") for layer in contract["contracts"][0]["layers"][1:]]
+    rows = re.findall(
+        r"^\| \d \| (.+?) \|", documents["ARCHITECTURE.md"].section("Rooms"), re.MULTILINE
+    )
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == layers

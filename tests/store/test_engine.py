@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import chdb
 import pytest
 
 from veriscope.signals import InvalidInputError
@@ -66,3 +69,28 @@ def test_a_wrong_statement_fails_and_the_pool_lives_on(store: Store) -> None:
         with pytest.raises((RefusedError, EngineError)):
             store._engine.query("SELECT nonsense(")
     assert store._engine.query("SELECT 1 AS one")["one"].to_pylist() == [1]
+
+
+def test_closing_does_not_wait_for_a_query(engine_url: str) -> None:
+    """A stop of the server is not held up by what nobody waits for any more."""
+    engine = Engine(engine_url, "closing", 1)
+    endless = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))"
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            engine.query(endless)
+        except EngineError as error:
+            failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with chdb.connect(engine_url.removeprefix("chdb://")) as watcher:
+        deadline = time.monotonic() + 10
+        running = "SELECT count() FROM system.processes WHERE query LIKE '%1000000000000%'"
+        while str(watcher.query(running)).strip() != "2" and time.monotonic() < deadline:
+            time.sleep(0.01)
+    engine.close()
+    asking.join(10)
+    assert not asking.is_alive()
+    assert len(failures) == 1

@@ -1,5 +1,6 @@
 """What was written can be read, as the fetches promise."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -262,15 +263,20 @@ def test_a_regex_that_re2_refuses_is_a_clear_error(store: Store) -> None:
         store.series.fetch_series(SeriesFetch((M, explosive), *EVER), LIMITS)
 
 
-def test_retention_drops_what_is_older(open_store: Callable[..., Store]) -> None:
-    """Samples of 2023 are gone from a store that keeps thirty days."""
+def test_retention_drops_what_is_older_and_nothing_younger(
+    open_store: Callable[..., Store],
+) -> None:
+    """Samples of 2023 are gone from a store that keeps thirty days; those of 29 days are not."""
+    now_s = int(time.time()) - T0 // 1000
     kept = open_store("retention_test")
-    write(kept, series(), {0: 1})
+    write(kept, series(age="old"), {0: 1})
     kept.close()
     store = open_store("retention_test", retention="30d")
+    for days in range(30):
+        write(store, series(age=str(days)), {now_s - days * 86_400 - 3_600: 1})
     store.compact()
-    assert store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS).labels == ()
-    assert store.series.fetch_series(SeriesFetch((M,), *EVER), LIMITS) == ()
+    found = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
+    assert sorted(found.labels) == sorted(series(age=str(days)) for days in range(30))
 
 
 def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:

@@ -22,7 +22,13 @@ from veriscope.signals import (
     is_stale,
     to_labels,
 )
-from veriscope.store import FetchTimeoutError, FetchTooLargeError, RefusedError, Store
+from veriscope.store import (
+    EngineError,
+    FetchTimeoutError,
+    FetchTooLargeError,
+    RefusedError,
+    Store,
+)
 from veriscope.wire import remote_write
 
 T0 = 1_700_000_000_000
@@ -207,3 +213,16 @@ def test_errors_are_one_plain_line(any_store: Store) -> None:
     assert "\n" not in text
     for noise in ("version", "http", "DB::Exception", "Code:", "server response"):
         assert noise not in text
+
+
+def test_a_failed_query_leaves_nothing_behind(any_store: Store) -> None:
+    """What it had answered before it failed does not get into the next answer."""
+    ask = any_store._engine.query
+    for _ in range(5):
+        with pytest.raises(EngineError):
+            ask(
+                "SELECT throwIf(number = 200000) AS n FROM numbers(400000)",
+                settings={"max_block_size": 1000},
+            )
+    for _ in range(8):
+        assert ask("SELECT number AS n FROM numbers(3)")["n"].to_pylist() == [0, 1, 2]

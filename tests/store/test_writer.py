@@ -140,7 +140,7 @@ def test_metadata_comes_with_remote_write(store: Store) -> None:
     assert store.series.metadata("requests_total", LIMITS) == (known,)
 
 
-_names = st.text(min_size=1, max_size=8).filter(lambda text: text.isprintable())
+_names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 _samples = st.dictionaries(
     st.builds(
         lambda name, rest: to_labels({**rest, "__name__": name}),

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import yaml
 from msgspec.structs import replace
 
 from veriscope.collect import (
+    AgentOptions,
     GlobalConfig,
     GpuOptions,
     HostOptions,
@@ -18,8 +19,11 @@ from veriscope.collect import (
 )
 from veriscope.ingest import IngestOptions
 from veriscope.query import QueryOptions
-from veriscope.signals import Duration, InvalidInputError, decode_unit
+from veriscope.signals import Duration, InvalidInputError, decode_unit, require_at_least
 from veriscope.store import RetentionOptions
+
+# Reading the machine takes milliseconds; more often than this it would mostly read itself.
+_SHORTEST_MS: Final = 50
 
 
 class ConfigError(InvalidInputError):
@@ -56,6 +60,9 @@ class CollectOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     gpu: GpuOptions = msgspec.field(default_factory=GpuOptions)
     """NVIDIA GPUs."""
 
+    def __post_init__(self) -> None:
+        require_at_least(self, _SHORTEST_MS, "interval")
+
 
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the data rests."""
@@ -68,6 +75,9 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Engine queries that run at once."""
     retention: RetentionOptions = msgspec.field(default_factory=RetentionOptions)
     """How long each signal is kept."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "max_concurrent_queries")
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +106,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Limits on what is accepted."""
     query: QueryOptions = msgspec.field(default_factory=QueryOptions)
     """Limits on what is asked."""
+    agent: AgentOptions = msgspec.field(default_factory=AgentOptions)
+    """How `veriscope agent` sends to its server."""
     log: LogOptions = msgspec.field(default_factory=LogOptions)
     """The server's own log."""
 
@@ -117,6 +129,8 @@ def parse_config(text: str, name: str) -> Config:
             return Config()
         _refuse_duplicates(root, name)
         data = yaml.safe_load(text)
+    except yaml.reader.ReaderError as error:
+        raise ConfigError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: not YAML: {error.problem}") from error
@@ -141,8 +155,13 @@ def _resolve_paths(config: Config, directory: Path) -> Config:
             tls, cert_file=str(directory / tls.cert_file), key_file=str(directory / tls.key_file)
         )
         server = replace(server, tls=files)
+    agent = config.agent
+    if agent.token_file is not None:
+        agent = replace(agent, token_file=str(directory / agent.token_file))
+    if agent.ca_file is not None:
+        agent = replace(agent, ca_file=str(directory / agent.ca_file))
     jobs = tuple(resolve_paths(job, directory) for job in config.scrape_configs)
-    return replace(config, server=server, scrape_configs=jobs)
+    return replace(config, server=server, agent=agent, scrape_configs=jobs)
 
 
 _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
@@ -171,15 +190,25 @@ def _line(root: yaml.Node, path: list[str | int]) -> int:
     return line + 1
 
 
-def _refuse_duplicates(node: Any, name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise ConfigError(f"{name}:{line}: key `{key.value}` is given twice; remove one")
-            seen.add(key.value)
-            _refuse_duplicates(value, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_duplicates(value, name)
+def _refuse_duplicates(root: yaml.Node, name: str) -> None:
+    # An alias leads to a node that was seen before, or is being looked into.
+    waiting, known = [root], {id(root)}
+    while waiting:
+        node = waiting.pop()
+        parts = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            _refuse_duplicate_keys([key for key, _ in node.value], name)
+            parts = [value for _, value in node.value]
+        waiting += (part for part in parts if id(part) not in known)
+        known.update(map(id, parts))
+
+
+def _refuse_duplicate_keys(keys: list[yaml.Node], name: str) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        place = f"{name}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{place}: a key is a word, not a list or a mapping")
+        if key.value in seen:
+            raise ConfigError(f"{place}: key `{key.value}` is given twice; remove one")
+        seen.add(key.value)

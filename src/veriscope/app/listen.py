@@ -2,10 +2,11 @@
 
 import ipaddress
 import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriscope.app.config import ConfigError, ServerOptions
+from veriscope.app.config import ConfigError, ServerOptions, TlsOptions
 from veriscope.signals import Secret, UnavailableError
 
 
@@ -22,7 +23,9 @@ class Address:
         host, colon, port = text.rpartition(":")
         if not colon or not port.isdecimal() or int(port) > 0xFFFF:  # noqa: PLR2004 - 16 bits
             raise ConfigError(f"listen address {text!r} is not HOST:PORT; write 127.0.0.1:7070")
-        return cls(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
+        if host.startswith("[") != host.endswith("]"):
+            raise ConfigError(f"listen address {text!r} has half a bracket; write [::1]:7070")
+        return cls(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104
 
     @property
     def is_loopback(self) -> bool:
@@ -51,6 +54,18 @@ class Address:
         return found
 
 
+def check_tls(options: TlsOptions) -> None:
+    """Raise `ConfigError` where the certificate and its key cannot be shown to clients."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.cert_file, options.key_file)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use server.tls (cert_file {options.cert_file}, key_file {options.key_file}):"
+            f" {error}"
+        ) from error
+
+
 def read_token(options: ServerOptions, address: Address) -> Secret | None:
     """
     Return the token that requests must carry.
@@ -67,8 +82,8 @@ def read_token(options: ServerOptions, address: Address) -> Secret | None:
         return None
     try:
         token = Path(options.token_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"cannot read server.token_file: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read server.token_file {options.token_file}: {error}") from error
     if not token:
         raise ConfigError(f"server.token_file {options.token_file} is empty; write a token into it")
     return Secret(token)

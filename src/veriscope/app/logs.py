@@ -44,6 +44,8 @@ def configure_logs(options: LogOptions) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[options.level])
+    # Its start and stop are told by the server that runs it.
+    logging.getLogger("uvicorn.error").setLevel(max(_LEVELS[options.level], logging.WARNING))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,6 +1,7 @@
 """The metrics of this process and of its store."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -8,7 +9,9 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from veriscope.signals import Clock, VeriscopeError
-from veriscope.store import StoreHealth
+
+if TYPE_CHECKING:
+    from veriscope.store import StoreHealth  # an agent needs no store
 
 _MAX_AGE_S = 5.0
 
@@ -36,7 +39,7 @@ class _Constant:
 class StoreMetrics:
     """Sizes of the store's tables, asked again when older than five seconds."""
 
-    def __init__(self, health: Callable[[], StoreHealth], clock: Clock) -> None:
+    def __init__(self, health: "Callable[[], StoreHealth]", clock: Clock) -> None:
         self._health = health
         self._clock = clock
         self._families: list[Metric] = []

@@ -1,8 +1,6 @@
 """Composes the server, starts it bottom up and stops it in reverse."""
 
 import asyncio
-import platform
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,20 +11,18 @@ import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from veriscope.app.collectors import create_loops
 from veriscope.app.config import Config
-from veriscope.app.listen import Address, read_token
+from veriscope.app.lifetime import first_failure, stop_on_signals
+from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.self_metrics import StoreMetrics, create_registry
-from veriscope.collect import CollectLoop, Collector, GpuCollector, HostCollector, Scraper
 from veriscope.ingest import MetricIngest
-from veriscope.instrument import RegistryCollector
 from veriscope.query.promql import PromqlEngine
-from veriscope.signals import Clock, Secret, to_labels
+from veriscope.signals import Clock, Secret
 from veriscope.store import Store, StoreOptions
 from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
 
 _log = structlog.get_logger(__name__)
-# Veriscope's own metrics change slowly, and reading them costs more than reading the machine's.
-_SELF_EVERY_S: Final = 5
 _GRACE_S: Final = 10
 _MAX_SPACING_S: Final = 1.5
 
@@ -45,6 +41,8 @@ class Server:
         self._clock = clock
         address = Address.parse(config.server.listen)
         self._token = read_token(config.server, address)
+        if config.server.tls is not None:
+            check_tls(config.server.tls)
         self._socket = address.bind()
         registry = create_registry(version)
         try:
@@ -62,7 +60,9 @@ class Server:
         )
         self._status = StatusPages(registry, self._check_store, version, clock)
         self._web = self._create_web(registry, self._token)
-        self._loops = self._create_loops(registry, collect=collect)
+        self._loops = create_loops(
+            config, self._ingest.accept_batch, clock=clock, registry=registry, collect=collect
+        )
 
     @property
     def url(self) -> str:
@@ -73,19 +73,18 @@ class Server:
 
     async def run(self, announce: Callable[[str], None]) -> int:
         """Serve until told to stop; *announce* is called with the URL once it is served."""
-        stop = asyncio.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        stop = stop_on_signals()
         ingest_stop = asyncio.Event()
         ingest = asyncio.create_task(self._ingest.run(ingest_stop), name="ingest")
         serving = asyncio.create_task(self._web.serve(sockets=[self._socket]), name="web")
         loops = [
             asyncio.create_task(loop.run(stop), name=type(loop).__name__) for loop in self._loops
         ]
-        await self._web.served.wait()
-        self._status.ready = True
-        announce(self.url)
-        failed = await _first_failure(stop, [ingest, serving, *loops])
+        parts = [ingest, serving, *loops]
+        if not (failed := await first_failure(self._web.served, parts)):
+            self._status.ready = True
+            announce(self.url)
+            failed = await first_failure(stop, parts)
         _log.info("stopping")
         stop.set()
         self._status.ready = False
@@ -120,30 +119,6 @@ class Server:
                 ssl_keyfile=tls.key_file if tls else None,
             )
         )
-
-    def _create_loops(
-        self, registry: CollectorRegistry, *, collect: bool
-    ) -> list[CollectLoop | Scraper]:
-        config, sink = self._config, self._ingest.accept_batch
-        every = max(1, round(_SELF_EVERY_S / config.collect.interval.seconds))
-        collectors: list[Collector] = [RegistryCollector(registry, every)]
-        if collect:
-            collectors += [
-                HostCollector(config.collect.host, self._clock),
-                GpuCollector(config.collect.gpu, self._clock),
-            ]
-        loop = CollectLoop(
-            collectors,
-            sink,
-            interval_ms=config.collect.interval,
-            clock=self._clock,
-            registry=registry,
-            external_labels=to_labels({"job": "veriscope", "instance": platform.node()}),
-        )
-        scraper = Scraper(
-            config.scrape_configs, config.global_, sink, clock=self._clock, registry=registry
-        )
-        return [loop, scraper]
 
     def _check_store(self) -> None:
         self._store.health()
@@ -187,14 +162,3 @@ def _batch_spacing_s(config: Config) -> float:
         for job in config.scrape_configs
     ]
     return min([_MAX_SPACING_S, *(interval / 3 for interval in intervals)])
-
-
-async def _first_failure(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> bool:
-    """Wait until *stop* is set (False) or one of *tasks* ends before that (True)."""
-    stopped = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    failed = [task for task in tasks if task in done and (task.exception() or not stop.is_set())]
-    for task in failed:
-        _log.error("part_failed", part=task.get_name(), exc_info=task.exception())
-    return bool(failed)

@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from typing import Final
 
 from veriscope import __version__
-from veriscope.cli import up
+from veriscope.cli import agent, up
 from veriscope.signals import VeriscopeError
 
 _INTERRUPTED: Final = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every command; what it parses has the command's `run`."""
+    parser = argparse.ArgumentParser(
+        prog="veriscope",
+        description="Observability for AI and ML services in one install.",
+    )
+    parser.add_argument("--version", action="version", version=f"veriscope {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    up.add_commands(commands)
+    agent.add_command(commands)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,14 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a failure that was explained on standard error, 2 a wrong command line.
     """
-    parser = argparse.ArgumentParser(
-        prog="veriscope",
-        description="Observability for AI and ML services in one install.",
-    )
-    parser.add_argument("--version", action="version", version=f"veriscope {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    up.add_commands(commands)
-    options = parser.parse_args(argv)
+    options = build_parser().parse_args(argv)
     try:
         code: int = options.run(options)
     except VeriscopeError as error:

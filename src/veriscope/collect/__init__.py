@@ -3,9 +3,12 @@
 from veriscope.collect.gpu import GpuCollector, GpuOptions
 from veriscope.collect.host import HostCollector, HostOptions
 from veriscope.collect.loop import CollectLoop, Collector, Sink
+from veriscope.collect.outbox import Outbox
+from veriscope.collect.remote_write_client import AgentOptions
 from veriscope.collect.scrape import GlobalConfig, ScrapeConfig, Scraper, resolve_paths
 
 __all__ = [
+    "AgentOptions",
     "CollectLoop",
     "Collector",
     "GlobalConfig",
@@ -13,6 +16,7 @@ __all__ = [
     "GpuOptions",
     "HostCollector",
     "HostOptions",
+    "Outbox",
     "ScrapeConfig",
     "Scraper",
     "Sink",

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from veriscope.signals import InvalidInputError, OverloadedError
+from veriscope.signals import InvalidInputError, OverloadedError, VeriscopeError
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -67,8 +67,8 @@ class GroupCommit(Generic[T]):
     One lane of commits in front of *insert*, a blocking call that stores a group durably.
 
     While one group is stored the next one gathers, so the size of groups follows the load; groups
-    are also at least *spacing_s* apart. When the store refuses a group, its members are stored
-    one by one: the bad one is told so, the others are stored. Use from one event loop; start
+    are also at least *spacing_s* apart. When the store cannot take a group, its members are
+    stored one by one: the bad one is told so, the others are stored. Use from one event loop; start
     with `run`.
     """
 
@@ -145,12 +145,15 @@ class GroupCommit(Generic[T]):
     async def _commit(self, group: list[_Waiting[T]]) -> None:
         try:
             await self._store([waiting.item for waiting in group])
-        except InvalidInputError as error:
-            if len(group) == 1:
+        except VeriscopeError as error:
+            if len(group) > 1:
+                for waiting in group:
+                    await self._commit([waiting])
+            elif isinstance(error, InvalidInputError):
                 self._settle(group, "refused", error)
-                return
-            for waiting in group:
-                await self._commit([waiting])
+            else:
+                _log.warning("commit_failed", door=self._door, error=str(error))
+                self._settle(group, "failed", error)
         except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it
             _log.exception("commit_failed", door=self._door, requests=len(group))
             self._settle(group, "failed", error)

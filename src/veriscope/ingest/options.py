@@ -2,7 +2,7 @@
 
 import msgspec
 
-from veriscope.signals import ByteSize
+from veriscope.signals import ByteSize, require_at_least
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,3 +16,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Messages that wait for their commit; past it requests are told to come back later."""
     max_commit_bytes: ByteSize = ByteSize(32 << 20)
     """Messages that are joined into one commit."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "max_body_bytes", "max_message_bytes")
+        require_at_least(self, 1, "max_pending_bytes", "max_commit_bytes")

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from veriscope.signals import Duration
+from veriscope.signals import Duration, require_at_least
 
 
 class QueryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,3 +22,8 @@ class QueryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Queries that are evaluated at once; the others wait for their turn."""
     parse_cache_size: int = 1_000
     """Parsed expressions kept for the next time they are asked."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "max_samples", "max_series", "max_concurrent")
+        require_at_least(self, 1, "timeout", "lookback", "subquery_step")
+        require_at_least(self, 0, "parse_cache_size")

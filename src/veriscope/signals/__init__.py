@@ -30,7 +30,13 @@ from veriscope.signals.samples import (
     SampleBatch,
     is_stale,
 )
-from veriscope.signals.units import ByteSize, Duration, Secret, decode_unit
+from veriscope.signals.units import (
+    ByteSize,
+    Duration,
+    Secret,
+    decode_unit,
+    require_at_least,
+)
 
 __all__ = [
     "METRIC_NAME",
@@ -68,6 +74,7 @@ __all__ = [
     "is_stale",
     "keep",
     "label_value",
+    "require_at_least",
     "to_labels",
     "without",
 ]

@@ -92,6 +92,13 @@ class Secret(str):
         return "".join(self)
 
 
+def require_at_least(options: object, least: int, *names: str) -> None:
+    """Raise `ValueError` where one of the fields *names* of *options* is less than *least*."""
+    for name in names:
+        if (found := getattr(options, name)) < least:
+            raise ValueError(f"{name} is {found}; it must be at least {least}")
+
+
 def decode_unit(wanted: type, found: Any) -> Any:
     """
     Build the types of this module from configuration values (msgspec's `dec_hook`).

@@ -5,7 +5,7 @@ import json
 import os
 import queue
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -78,7 +78,7 @@ class Engine:
             sql = f"{sql}\nSETTINGS {clause}"
         with self._borrow(self._readers, translate) as client:
             answer = client.raw_query(sql, parameters=dict(parameters or {}), fmt="Arrow")
-        return pa.ipc.open_file(answer).read_all()
+            return pa.ipc.open_file(answer).read_all()
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that has no answer, such as DDL."""
@@ -112,7 +112,11 @@ class Engine:
             client.insert_arrow(table, rows)
 
     def close(self) -> None:
-        """Close every client and give the data directory back."""
+        """Stop queries that still run, close every client, give the data directory back."""
+        if self._clients and is_embedded(self.url):
+            # A client's close waits for its call; whoever waits for the answer is gone by now.
+            with _connect(self.url, self.database) as client:
+                client.command("KILL QUERY WHERE query_kind = 'Select'")
         while self._clients:
             self._clients.pop().close()
         if self._lock is not None:
@@ -134,6 +138,8 @@ class Engine:
         try:
             yield client
         except ClientError as error:
+            if is_embedded(self.url):
+                _drain(client)
             raise translated(error) from error
         except (ConnectionError, RuntimeError, pa.ArrowException) as error:
             raise EngineError(f"the storage engine failed: {error}") from error
@@ -150,7 +156,11 @@ def _connect(url: str, database: str | None) -> Client:
     settings = dict(_SETTINGS)
     try:
         if is_embedded(url):
-            return clickhouse_connect.get_client(dsn=url, database=database, settings=settings)
+            # The path as it is: in a DSN `#` and `%` would mean something else.
+            path = url.removeprefix(_EMBEDDED)
+            return clickhouse_connect.get_client(
+                interface="chdb", path=path, database=database, settings=settings
+            )
         if not url.startswith(_REMOTE):
             raise InvalidInputError(
                 f"store url {url!r} is neither chdb:///PATH nor clickhouse://HOST:PORT"
@@ -168,6 +178,16 @@ def _connect(url: str, database: str | None) -> Client:
         raise InvalidInputError(f"store url cannot be read: {error}") from error
 
 
+def _drain(client: Client) -> None:
+    """
+    Take what a failed query had answered so far off the client.
+
+    chDB 4.4 puts it in front of the client's next answer.
+    """
+    with suppress(ClientError):
+        client.raw_query("SELECT 1", fmt="TabSeparated")
+
+
 def _quote(identifier: str) -> str:
     if not identifier.isidentifier() or not identifier.isascii():
         raise InvalidInputError(f"database name {identifier!r} must be letters, digits and _")
@@ -178,8 +198,19 @@ class _DirectoryLock:
     """Holds a data directory for this process; the kernel lets go of it however we end."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(directory / "veriscope.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        if "?" in str(directory):
+            raise InvalidInputError(
+                f"data directory {directory} has a question mark, which the engine takes for"
+                " options; choose another directory with --data"
+            )
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(directory / "veriscope.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise EngineError(
+                f"data directory {directory} cannot be used: {error.strerror};"
+                " choose another directory with --data"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -54,7 +54,7 @@ _HEAD: Final = re.compile(
     r"((Poco::Exception\. )?(Code: \d+[.,] )?(DB::Exception: )?)*"
 )
 _TAIL: Final = re.compile(
-    r"(: While executing| \(in file/uri|:? ?\(at row \d+\)| \([A-Z_]{3,}\)| \(version "
+    r"(: While executing|: In scope | \(in file/uri|:? ?\(at row \d+\)| \([A-Z_]{3,}\)| \(version "
     r"| \(for url ).*$",
     re.DOTALL,
 )

@@ -16,7 +16,7 @@ _FILE_NAME: Final = re.compile(r"(\d{4})_(\w+)\.sql")
 _COMMENT: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 _STATEMENT_END: Final = re.compile(r";[ \t]*$", re.MULTILINE)
 # The column whose age retention goes by, of each table that holds metrics.
-_AGE: Final = {"samples": "ts", "series": "week"}
+_AGE: Final = {"samples": "ts", "series": "last_ts"}
 
 
 class SchemaError(UnavailableError):

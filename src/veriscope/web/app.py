@@ -4,7 +4,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from veriscope.signals import Secret, VeriscopeError
@@ -38,13 +38,22 @@ def create_web(
             *Page().routes(),
         ],
         middleware=middleware,
-        exception_handlers={VeriscopeError: _known_failure, Exception: _fault},
+        exception_handlers={
+            VeriscopeError: _known_failure,
+            ClientDisconnect: _gone,
+            Exception: _fault,
+        },
     )
 
 
 def _known_failure(_: Request, error: Exception) -> Response:
     assert isinstance(error, VeriscopeError)  # noqa: S101 - registered for no other type
     return failure(error)
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    # The client hung up before its request was whole. Nobody reads this; metrics count the status.
+    return Response(status_code=499)
 
 
 def _fault(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from veriscope.signals import Duration, Grid, InvalidInputError, LimitExceededEr
 MAX_POINTS: Final = 11_000
 """Steps that one range query may have: Prometheus' own bound on an answer's size."""
 
+_MAX_LIMIT_DIGITS: Final = 18
 _MAX_FORM_BYTES: Final = 1 << 20
 _MAX_TIME_S: Final = 253_402_300_800  # the year 10000
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -74,7 +76,7 @@ class Parameters:
     def limit(self) -> int:
         """Return the parameter `limit`; zero, the default, is none."""
         value = self.text("limit", "0")
-        if not value.isdecimal():
+        if not value.isdecimal() or len(value) > _MAX_LIMIT_DIGITS:
             raise InvalidInputError(f'invalid parameter "limit": {value!r} is not a number >= 0')
         return int(value)
 
@@ -107,8 +109,10 @@ def parse_time(name: str, text: str) -> int:
         seconds = float(text)
     except ValueError:
         if _RFC3339.fullmatch(text):
-            moment = datetime.fromisoformat(text.upper())
-            return round(moment.astimezone(UTC).timestamp() * 1000)
+            # The 45th of a month, or a time zone that leads out of the calendar.
+            with suppress(ValueError, OverflowError):
+                moment = datetime.fromisoformat(text.upper())
+                return round(moment.astimezone(UTC).timestamp() * 1000)
     else:
         if math.isfinite(seconds) and abs(seconds) < _MAX_TIME_S:
             return round(seconds * 1000)
@@ -123,8 +127,8 @@ def parse_duration(name: str, text: str) -> int:
         seconds = float(text)
     except ValueError:
         try:
-            return Duration.parse(text)
-        except InvalidInputError as error:
+            seconds = Duration.parse(text).seconds
+        except (InvalidInputError, OverflowError) as error:
             raise InvalidInputError(
                 f'invalid parameter "{name}": cannot parse "{text}" to a valid duration'
             ) from error

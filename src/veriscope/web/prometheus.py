@@ -171,6 +171,7 @@ def _unescape(name: str) -> str:
             code, _, rest = rest.partition("_")
             try:
                 out.append(chr(int(code, 16)))
+                out[-1].encode()  # half of a surrogate pair is no character
             except (ValueError, OverflowError) as error:
                 raise InvalidInputError(f'invalid label name: "{name}"') from error
     return "".join(out)

@@ -11,6 +11,8 @@ from veriscope.signals import InvalidInputError, LimitExceededError, OverloadedE
 from veriscope.web.answers import plain
 
 _PROTOBUF: Final = "application/x-protobuf"
+# As much of a body that is too large is read, so that its client lives to read the answer.
+_DISCARDED_BYTES: Final = 64 << 20
 
 
 class PushDoors:
@@ -46,10 +48,21 @@ class PushDoors:
         return Response(status_code=204)
 
     async def _body(self, request: Request) -> bytes:
-        announced = request.headers.get("content-length", "0")
-        self._metrics.check_body_size(int(announced) if announced.isdecimal() else 0)
-        body = bytearray()
+        """Return the body; raises `LimitExceededError` where it is too large."""
+        body, size = bytearray(), 0
+        too_large: LimitExceededError | None = None
         async for chunk in request.stream():
-            body += chunk
-            self._metrics.check_body_size(len(body))
+            size += len(chunk)
+            try:
+                self._metrics.check_body_size(size)
+            except LimitExceededError as error:
+                # A client that is still sending would see a broken connection, not the reason.
+                too_large = too_large or error
+                body.clear()
+                if size > _DISCARDED_BYTES:
+                    break
+            else:
+                body += chunk
+        if too_large is not None:
+            raise too_large
         return bytes(body)

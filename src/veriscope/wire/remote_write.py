@@ -7,6 +7,7 @@ https://prometheus.io/docs/specs/prw/remote_write_spec/
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -108,6 +109,7 @@ def _delimited(field: int, content: bytes) -> bytes:
     return bytes((field << 3 | 2,)) + varint(len(content)) + content
 
 
+@lru_cache(maxsize=1 << 14)  # a sender's series are the same from batch to batch
 def _labels(labels: Labels) -> bytes:
     return b"".join(
         _delimited(1, _delimited(1, name.encode()) + _delimited(2, value.encode()))
@@ -116,4 +118,9 @@ def _labels(labels: Labels) -> bytes:
 
 
 def _sample(time_ms: int, value: float) -> bytes:
-    return _delimited(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(time_ms))
+    return _delimited(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _time(time_ms))
+
+
+@lru_cache(maxsize=16)  # the samples of a batch mostly share their time
+def _time(time_ms: int) -> bytes:
+    return varint(time_ms & 0xFFFF_FFFF_FFFF_FFFF)  # a negative int64 is its two's complement
