@@ -10,14 +10,14 @@ from veriscope.cli.main import build_parser
 
 
 def commands_in(document: Any) -> list[str]:
-    """Return each `veriscope …` that a reader may type."""
+    """Return each `veriscope …` that a reader may type; a command's bare name is only a name."""
     typed = [
         line.removeprefix("$ ")
         for block in document.blocks("console")
         for line in block.splitlines()
         if line.startswith("$ ")
     ]
-    return [*typed, *re.findall(r"`(veriscope [^`]+)`", document.prose)]
+    return [*typed, *re.findall(r"`(veriscope \S+ [^`]+)`", document.prose)]
 
 
 def test_commands_are_those_of_the_program(documents: dict[str, Any]) -> None:
