@@ -17,7 +17,7 @@ def commands_in(document: Any) -> list[str]:
         for line in block.splitlines()
         if line.startswith("$ ")
     ]
-    return [*typed, *re.findall(r"`(veriscope \S+ [^`]+)`", document.prose)]
+    return [*typed, *re.findall(r"`(veriscope [^`\s]+ [^`]+)`", document.prose)]
 
 
 def test_commands_are_those_of_the_program(documents: dict[str, Any]) -> None:
