@@ -69,3 +69,15 @@ def test_metrics_page_and_stored_series_agree(
     version = build["metric"]["version"]
     assert f'veriscope_build_info{{version="{version}"}} 1.0' in shown
     assert 'veriscope_ingest_commits_total{door="collector"}' in shown
+
+
+def test_a_collector_that_is_switched_off_does_not_run(
+    run_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """No series of it, not even that it is absent; the others go on."""
+    config = tmp_path / "veriscope.yml"
+    config.write_text("collect: {gpu: {enabled: false}}\n")
+    server = run_server(tmp_path / "data", "--config", str(config), command="up")
+    assert _wait(lambda: bool(server.query("veriscope_collector_up")))
+    collectors = {each["metric"]["collector"] for each in server.query("veriscope_collector_up")}
+    assert collectors == {"host"}

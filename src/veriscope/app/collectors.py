@@ -20,11 +20,10 @@ def create_loops(
     """Return the loops that fill *sink*: *registry*, targets, and with *collect* this machine."""
     every = max(1, round(_SELF_EVERY_S / config.collect.interval.seconds))
     collectors: list[Collector] = [RegistryCollector(registry, every)]
-    if collect:
-        collectors += [
-            HostCollector(config.collect.host, clock),
-            GpuCollector(config.collect.gpu, clock),
-        ]
+    if collect and config.collect.host.enabled:
+        collectors.append(HostCollector(config.collect.host, clock))
+    if collect and config.collect.gpu.enabled:
+        collectors.append(GpuCollector(config.collect.gpu, clock))
     loop = CollectLoop(
         collectors,
         sink,
