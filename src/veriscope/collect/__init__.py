@@ -2,10 +2,11 @@
 
 from veriscope.collect.gpu import GpuCollector, GpuOptions
 from veriscope.collect.host import HostCollector, HostOptions
-from veriscope.collect.loop import CollectLoop, Collector, Sink
+from veriscope.collect.loop import CollectLoop, Collector
 from veriscope.collect.outbox import Outbox
 from veriscope.collect.remote_write_client import AgentOptions
 from veriscope.collect.scrape import GlobalConfig, ScrapeConfig, Scraper, resolve_paths
+from veriscope.collect.sink import Sink
 
 __all__ = [
     "AgentOptions",

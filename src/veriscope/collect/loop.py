@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from veriscope.collect.sink import Sink, pause
 from veriscope.signals import (
     Clock,
     InvalidInputError,
@@ -21,9 +22,6 @@ from veriscope.signals import (
 )
 
 _log = structlog.get_logger(__name__)
-
-Sink: TypeAlias = Callable[[SampleBatch], Awaitable[None]]
-"""Takes a batch for good when it returns; raises a `VeriscopeError` where it did not."""
 
 _DURATION_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
@@ -171,7 +169,7 @@ class CollectLoop:
             due = max(int(elapsed_s / self._interval_s), tick) + 1
             self._metrics.skipped.inc(due - tick - 1)
             tick = due
-            await _wait(stop, start_s + tick * self._interval_s - self._clock.monotonic_s())
+            await pause(stop, start_s + tick * self._interval_s - self._clock.monotonic_s())
 
     def _collect(self) -> list[SampleBatch]:
         """Run every collector (in the worker thread)."""
@@ -207,7 +205,7 @@ class CollectLoop:
                 if pause_s is not None and ended.is_set():
                     self._drop_all()
                 elif pause_s is not None:
-                    await _wait(ended, pause_s)
+                    await pause(ended, pause_s)
 
     async def _hand_on(self) -> float | None:
         """Give all that waits to the sink; return how many seconds to pause where some must."""
@@ -261,12 +259,3 @@ class CollectLoop:
 
     def _drop(self, batch: SampleBatch) -> None:
         self._metrics.dropped.inc(len(batch))
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for *stop*, at most *seconds*."""
-    try:
-        async with asyncio.timeout(max(seconds, 0)):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -23,6 +23,7 @@ from veriscope.collect.remote_write_client import (
     RemoteWriteClient,
     authorities,
 )
+from veriscope.collect.sink import pause
 from veriscope.collect.spool import Spool, SpooledBody
 from veriscope.signals import (
     Clock,
@@ -191,7 +192,7 @@ class Outbox:
                 pause_s = await self._offer(client, bodies)
                 if pause_s is not None:
                     await self._save()
-                    await _wait(stop, pause_s)
+                    await pause(stop, pause_s)
 
     async def _oldest(self, stop: asyncio.Event) -> list[_Body]:
         """Wait for what to send next; nothing at the end, when the rest may wait on disk."""
@@ -359,12 +360,3 @@ class Outbox:
     def _note_size(self) -> None:
         self._metrics.spool_bytes.set(self._spool.size_bytes)
         self._metrics.pending.set(self._message_samples + self._queued_samples)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for *stop*, at most *seconds*."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -16,7 +16,6 @@ from veriscope.collect.scrape.http_config import (
     TlsConfig,
     TlsVersion,
 )
-from veriscope.collect.scrape.loop import Sink
 from veriscope.collect.scrape.relabel import RelabelAction, RelabelConfig, Relabeller
 from veriscope.collect.scrape.scraper import Scraper
 from veriscope.collect.scrape.target import (
@@ -42,7 +41,6 @@ __all__ = [
     "Relabeller",
     "ScrapeConfig",
     "Scraper",
-    "Sink",
     "TargetGroup",
     "TargetsSnapshot",
     "TlsConfig",

@@ -1,9 +1,8 @@
 """The scrape loop of one target: fetch, read, report, hand over, at its place in the interval."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
@@ -12,6 +11,7 @@ from veriscope.collect.scrape.job import Job
 from veriscope.collect.scrape.metrics import ScrapeMetrics
 from veriscope.collect.scrape.target import ActiveTarget, Health, Target
 from veriscope.collect.scrape.target_series import SampleLimitError, Scraped, TargetSeries
+from veriscope.collect.sink import Sink
 from veriscope.signals import (
     Clock,
     Labels,
@@ -23,9 +23,6 @@ from veriscope.signals import (
 from veriscope.wire.exposition import accept_header, select_parser
 
 _log = structlog.get_logger(__name__)
-
-Sink: TypeAlias = Callable[[SampleBatch], Awaitable[None]]
-"""Takes a batch for good when it returns; raises a `VeriscopeError` where it did not."""
 
 _REPORTS: Final = (
     "up",

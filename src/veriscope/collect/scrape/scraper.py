@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from veriscope.collect.scrape.config import GlobalConfig, ScrapeConfig
 from veriscope.collect.scrape.job import Job, build_jobs
-from veriscope.collect.scrape.loop import ScrapeLoop, Sink, Surroundings
+from veriscope.collect.scrape.loop import ScrapeLoop, Surroundings
 from veriscope.collect.scrape.metrics import ScrapeMetrics
 from veriscope.collect.scrape.pool import ScrapePool
 from veriscope.collect.scrape.target import TargetKey, TargetsSnapshot
+from veriscope.collect.sink import Sink
 from veriscope.signals import Clock
 
 
