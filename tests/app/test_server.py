@@ -1,7 +1,9 @@
 """A whole server: what it collects, scrapes and answers together."""
 
 import json
+import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +83,25 @@ def test_a_collector_that_is_switched_off_does_not_run(
     assert _wait(lambda: bool(server.query("veriscope_collector_up")))
     collectors = {each["metric"]["collector"] for each in server.query("veriscope_collector_up")}
     assert collectors == {"host"}
+
+
+def test_connections_are_bounded(run_server: Callable[..., Any], tmp_path: Path) -> None:
+    """One too many is told so, and a place that is given up is free again."""
+    config = tmp_path / "veriscope.yml"
+    config.write_text("server: {max_connections: 5}\n")
+    server = run_server(tmp_path / "data", "--config", str(config))
+    host, port = server.url.removeprefix("http://").split(":")
+    held = [socket.create_connection((host, int(port))) for _ in range(5)]
+    assert _status(server.url + "/-/ready") == 503
+    for each in held:
+        each.close()
+    assert _wait(lambda: _status(server.url + "/-/ready") == 200)
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code

@@ -48,6 +48,11 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """File with the token that every request must carry; needed off loopback unless TLS is set."""
     tls: TlsOptions | None = None
     """Serve HTTPS."""
+    max_connections: int = 1_000
+    """Connections that may be open at once; a request on a further one is answered 503."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "max_connections")
 
 
 class CollectOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
