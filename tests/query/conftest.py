@@ -33,7 +33,6 @@ from veriscope.signals import (
     RaggedSamples,
     RawFetch,
     Reduction,
-    SeriesFetch,
     label_value,
     to_labels,
 )
@@ -250,13 +249,6 @@ class MemorySource:
             offsets=np.cumsum([0, *map(len, columns)]),
             timestamps_ms=np.array([time for time, _ in flat], dtype=np.int64),
             values=np.array([value for _, value in flat], dtype=np.float64),
-        )
-
-    def fetch_series(self, fetch: SeriesFetch, limits: FetchLimits) -> tuple[Labels, ...]:
-        """See `SeriesSource`."""
-        rows = self._checked(fetch.matchers, limits)
-        return tuple(
-            sorted(row for row in rows if self._between(row, fetch.start_ms - 1, fetch.end_ms))
         )
 
     def _checked(self, matchers: tuple[Matcher, ...], limits: FetchLimits) -> list[Labels]:

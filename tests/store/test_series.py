@@ -9,6 +9,7 @@ import pytest
 from veriscope.signals import (
     STALE_NAN,
     Aggregation,
+    Duration,
     FetchLimits,
     Grid,
     GridFetch,
@@ -25,7 +26,13 @@ from veriscope.signals import (
     SeriesFetch,
     to_labels,
 )
-from veriscope.store import FetchTimeoutError, FetchTooLargeError, RefusedError, Store
+from veriscope.store import (
+    FetchTimeoutError,
+    FetchTooLargeError,
+    RefusedError,
+    RetentionOptions,
+    Store,
+)
 
 T0 = 1_700_000_000_000
 LIMITS = FetchLimits()
@@ -180,7 +187,7 @@ def test_matchers_are_whole_and_absent_is_empty(
     for label in ("", "a", "ab", "a\nb"):
         write(store, series(x=label), {0: 1})
     fetch = SeriesFetch((M, Matcher("x", op, value)), *EVER)
-    found = store.series.fetch_series(fetch, LIMITS)
+    found = store.series.series((fetch,), LIMITS)
     assert {dict(labels).get("x", "") for labels in found} == expected
 
 
@@ -197,7 +204,7 @@ def test_odd_strings_are_just_strings(store: Store, odd: str) -> None:
         Aggregation(Reduction.SUM, (odd,)),
     )
     assert cells(store.series.fetch_grid(fetch, LIMITS)) == {((odd, odd),): [1]}
-    assert store.series.fetch_series(SeriesFetch((equal(odd, odd),), *EVER), LIMITS) == (labels,)
+    assert store.series.series((SeriesFetch((equal(odd, odd),), *EVER),), LIMITS) == (labels,)
 
 
 def test_series_are_found_by_the_time_they_had_samples(store: Store) -> None:
@@ -260,7 +267,7 @@ def test_a_regex_that_re2_refuses_is_a_clear_error(store: Store) -> None:
     write(store, series(x="a"), {0: 1})
     explosive = Matcher("x", MatchOp.REGEX, "((a{100}){100}){100}")
     with pytest.raises(RefusedError, match="invalid repetition size"):
-        store.series.fetch_series(SeriesFetch((M, explosive), *EVER), LIMITS)
+        store.series.series((SeriesFetch((M, explosive), *EVER),), LIMITS)
 
 
 def test_retention_drops_what_is_older_and_nothing_younger(
@@ -277,6 +284,24 @@ def test_retention_drops_what_is_older_and_nothing_younger(
     store.compact()
     found = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
     assert sorted(found.labels) == sorted(series(age=str(days)) for days in range(30))
+
+
+def test_a_very_long_retention_keeps_everything(open_store: Callable[..., Store]) -> None:
+    """A hundred years from now is past the end of a 32-bit calendar, and loses nothing."""
+    store = open_store(retention="100y")
+    write(store, series(), {0: 1, int(time.time()) - T0 // 1000: 2})
+    store.compact()
+    assert store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS).values.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="for ever"):
+        RetentionOptions(metrics=Duration.parse("101y"))
+
+
+@pytest.mark.parametrize("end_ms", [10**13, 10**15, 2**62])
+def test_a_range_that_ends_after_the_calendar_finds_everything(store: Store, end_ms: int) -> None:
+    """The engine's dates wrap around; a range does not."""
+    write(store, series(), {0: 1})
+    assert store.series.series((SeriesFetch((M,), -(10**13), end_ms),), LIMITS) == (series(),)
+    assert store.series.fetch_raw(RawFetch((M,), -(10**13), end_ms), LIMITS).values.tolist() == [1]
 
 
 def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:

@@ -135,7 +135,7 @@ def test_the_catalog_answers(any_store: Store) -> None:
         Matcher("parity", MatchOp.NOT_EQUAL, "odd"),
     )
     fetch = SeriesFetch(selector, *EVER)
-    assert reader.fetch_series(fetch, LIMITS) == (SERIES[0],)
+    assert reader.series((fetch,), LIMITS) == (SERIES[0],)
     assert reader.label_names([fetch], LIMITS) == ["__name__", "i", "parity"]
     assert reader.label_values("i", [SeriesFetch((), *EVER)], LIMITS) == ["0", "1", "2", "3"]
 
@@ -154,7 +154,7 @@ def test_a_long_matcher_is_bound_whole(any_store: Store) -> None:
     write(any_store, ramp())
     names = "|".join(f"name_{number}" for number in range(5_000))
     fetch = SeriesFetch((M, Matcher("i", MatchOp.REGEX, f"{names}|1")), *EVER)
-    assert any_store.series.fetch_series(fetch, LIMITS) == (SERIES[1],)
+    assert any_store.series.series((fetch,), LIMITS) == (SERIES[1],)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_limits_fail_with_their_own_errors(any_store: Store) -> None:
         any_store.series.fetch_raw(raw, FetchLimits(max_series=3))
     bad = SeriesFetch((M, Matcher("i", MatchOp.REGEX, "(")), *EVER)
     with pytest.raises(RefusedError, match=r"cannot compile re2|missing \)"):
-        any_store.series.fetch_series(bad, LIMITS)
+        any_store.series.series((bad,), LIMITS)
     ask = any_store._engine.query
     numbers = "SELECT count() AS n FROM numbers(100000000) WHERE NOT ignore(number)"
     with pytest.raises(FetchTooLargeError, match=r"Limit for rows.*narrow the time range"):

@@ -63,7 +63,7 @@ def test_a_bad_label_set_is_refused_whatever_door(
     assert store.series.fetch_raw(EVERYTHING, LIMITS).labels == ()
 
 
-@pytest.mark.parametrize("time_ms", [10_000_000_000_000, 2**62])
+@pytest.mark.parametrize("time_ms", [4_102_444_800_000, 10_000_000_000_000, 2**62])
 def test_a_time_off_the_calendar_is_refused(store: Store, time_ms: int) -> None:
     """Seconds taken for milliseconds are fine; nanoseconds are told apart."""
     with pytest.raises(RefusedError, match="Unix milliseconds"):
@@ -75,6 +75,32 @@ def test_a_label_that_is_not_utf8_is_refused(store: Store) -> None:
     broken = body(to_labels({"__name__": "m", "a": "value"})).replace(b"value", b"val\xffe")
     with pytest.raises(RefusedError, match="not valid UTF-8"):
         store.metrics.insert_remote_write([broken])
+
+
+def test_two_halves_of_a_character_do_not_make_a_label(store: Store) -> None:
+    """Labels that are text only where they meet would break every later answer."""
+    halves = body(to_labels({"__name__": "m", "a": "xA", "b": "Bx"}))
+    broken = halves.replace(b"xA", b"x\xc3").replace(b"Bx", b"\xa9x")
+    with pytest.raises(RefusedError, match="not valid UTF-8"):
+        store.metrics.insert_remote_write([broken])
+
+
+def test_metadata_that_is_not_text_is_refused(store: Store) -> None:
+    """And what the store has of others can still be read."""
+    known = MetricMetadata("m", MetricType.GAUGE, "help", "")
+    message = remote_write.encode(SampleBatch.at((GOOD,), np.ones(1), T0, (known,)))
+    with pytest.raises(RefusedError, match="name, help or unit"):
+        store.metrics.insert_remote_write([message.replace(b"help", b"he\xffp")])
+    assert store.series.metadata("", LIMITS) == ()
+
+
+@pytest.mark.parametrize("number", [8, 99, 2**31 - 1])
+def test_a_type_that_nobody_knows_is_unknown(store: Store, number: int) -> None:
+    """A newer sender's metric type does not break the list of metrics."""
+    name = remote_write._delimited(2, b"m")
+    message = remote_write._delimited(3, b"\x08" + remote_write.varint(number) + name)
+    store.metrics.insert_remote_write([message])
+    assert store.series.metadata("", LIMITS)[0].type is MetricType.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -114,7 +140,7 @@ def test_a_body_cut_short_anywhere_cannot_harm_its_neighbour(store: Store) -> No
         with pytest.raises(RefusedError):
             store.metrics.insert_remote_write([whole[:cut], neighbour])
     store.metrics.insert_remote_write([neighbour, whole])
-    names = [dict(labels)["__name__"] for labels in store.series.fetch_series(ALL_SERIES, LIMITS)]
+    names = [dict(labels)["__name__"] for labels in store.series.series((ALL_SERIES,), LIMITS)]
     assert names == ["good", "neighbour"]
 
 

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import clickhouse_connect
 import pyarrow as pa
@@ -121,12 +121,6 @@ class Engine:
             self._clients.pop().close()
         if self._lock is not None:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def _borrow(

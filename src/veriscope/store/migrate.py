@@ -104,9 +104,9 @@ def apply_retention(engine: Engine, metrics: Duration) -> None:
     for table, column in _AGE.items():
         if metrics:
             engine.command(
-                f"ALTER TABLE {table} MODIFY TTL toDateTime({column})"
-                f" + toIntervalSecond({int(metrics.seconds)}) SETTINGS"
-                " materialize_ttl_after_modify = 0"
+                f"ALTER TABLE {table} MODIFY TTL {column}"
+                f" + toIntervalSecond({int(metrics.seconds)})"
+                " SETTINGS materialize_ttl_after_modify = 0"
             )
         elif _has_ttl(engine, table):
             engine.command(f"ALTER TABLE {table} REMOVE TTL")

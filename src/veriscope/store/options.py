@@ -1,8 +1,13 @@
 """What a store can be told."""
 
+from typing import Final
+
 import msgspec
 
 from veriscope.signals import Duration
+
+# The engine's calendar ends in 2299, and samples are taken until 2100.
+_LONGEST: Final = Duration.parse("100y")
 
 
 class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -10,6 +15,10 @@ class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     metrics: Duration = Duration.parse("30d")
     """Age at which samples and series are dropped; `0s` keeps them for ever."""
+
+    def __post_init__(self) -> None:
+        if self.metrics > _LONGEST:
+            raise ValueError(f"metrics is {self.metrics}; more than {_LONGEST} is `0s`, for ever")
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,6 +46,7 @@ _REDUCTION: Final[Mapping[Reduction, str]] = {
 }
 
 
+_LAST_MS: Final = 4_102_444_800_000
 _STALE: Final = f"reinterpretAsUInt64({{}}) = {STALE_BITS}"
 
 
@@ -151,10 +152,7 @@ def _fold(aggregation: Aggregation, selection: Selection, by_series: str, bind: 
 
 
 def _samples_where(selection: Selection, bind: _Bindings) -> str:
-    span = (
-        f"ts > fromUnixTimestamp64Milli({selection.after_ms}, 'UTC')"
-        f" AND ts <= fromUnixTimestamp64Milli({selection.until_ms}, 'UTC')"
-    )
+    span = f"ts > {_time(selection.after_ms)} AND ts <= {_time(selection.until_ms)}"
     metric = _equal_metric(selection.matchers)
     if metric is None:
         chosen = f"SELECT metric, id FROM series WHERE {_series_where(selection, bind)}"
@@ -166,9 +164,7 @@ def _samples_where(selection: Selection, bind: _Bindings) -> str:
 
 
 def _series_where(selection: Selection, bind: _Bindings) -> str:
-    after, until = (
-        f"fromUnixTimestamp64Milli({ms}, 'UTC')" for ms in (selection.after_ms, selection.until_ms)
-    )
+    after, until = _time(selection.after_ms), _time(selection.until_ms)
     return " AND ".join(
         [
             f"week >= toMonday({after}) AND week <= toMonday({until})",
@@ -176,6 +172,11 @@ def _series_where(selection: Selection, bind: _Bindings) -> str:
             *(_predicate(matcher, bind) for matcher in selection.matchers),
         ]
     )
+
+
+def _time(ms: int) -> str:
+    """Return a bound of a selection; there are no samples before 1970 or after 2100."""
+    return f"fromUnixTimestamp64Milli({min(max(ms, -1), _LAST_MS)}, 'UTC')"
 
 
 def _predicate(matcher: Matcher, bind: _Bindings) -> str:

@@ -86,10 +86,6 @@ class SeriesReader:
         )
         return _without_orphans(found) if () in found.labels else found
 
-    def fetch_series(self, fetch: SeriesFetch, limits: FetchLimits) -> tuple[Labels, ...]:
-        """Return the label sets of *fetch*, sorted."""
-        return self.series((fetch,), limits)
-
     def series(self, fetches: Sequence[SeriesFetch], limits: FetchLimits) -> tuple[Labels, ...]:
         """Return the label sets that any of *fetches* selects, each once, sorted."""
         rows = self._run(select_series(fetches, "DISTINCT id"), limits)

@@ -5,11 +5,9 @@ from typing import Protocol
 from veriscope.signals import (
     FetchLimits,
     GridFetch,
-    Labels,
     Matrix,
     RaggedSamples,
     RawFetch,
-    SeriesFetch,
 )
 
 
@@ -26,6 +24,3 @@ class SeriesSource(Protocol):
 
     def fetch_raw(self, fetch: RawFetch, limits: FetchLimits) -> RaggedSamples:
         """Return the samples of *fetch*, stale markers included."""
-
-    def fetch_series(self, fetch: SeriesFetch, limits: FetchLimits) -> tuple[Labels, ...]:
-        """Return the label sets of the series of *fetch*, sorted."""

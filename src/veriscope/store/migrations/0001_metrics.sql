@@ -74,7 +74,8 @@ WHERE NOT throwIf(arrayExists(l -> empty(l.name), labels),
         '[[a label name is empty; give every label a name]]')
     AND NOT throwIf(NOT has(labels.name, '__name__'),
         '[[a series has no __name__ label; give every series a metric name]]')
-    AND NOT throwIf(NOT isValidUTF8(arrayStringConcat(labels.name)) OR NOT isValidUTF8(arrayStringConcat(labels.value)),
+    -- Between spaces, so that two halves of a character do not become one where labels meet.
+    AND NOT throwIf(NOT isValidUTF8(arrayStringConcat(labels.name, ' ')) OR NOT isValidUTF8(arrayStringConcat(labels.value, ' ')),
         '[[a label name or value is not valid UTF-8]]')
     AND NOT throwIf(arrayUniq(labels.name) != length(labels),
         '[[a series has the same label name twice]]')
@@ -82,8 +83,8 @@ WHERE NOT throwIf(arrayExists(l -> empty(l.name), labels),
         '[[a series has more than 128 labels]]')
     AND NOT throwIf(arrayExists(l -> length(l.name) > 1024 OR length(l.value) > 65535, labels),
         '[[a label name is longer than 1,024 bytes or a label value longer than 65,535 bytes]]')
-    AND NOT throwIf(arrayExists(s -> s.timestamp < 0 OR s.timestamp > 9999999999999, samples),
-        '[[a timestamp is not between 1970 and 2286; send Unix milliseconds]]');
+    AND NOT throwIf(arrayExists(s -> s.timestamp < 0 OR s.timestamp >= 4102444800000, samples),
+        '[[a timestamp is not between 1970 and 2100; send Unix milliseconds]]');
 
 CREATE MATERIALIZED VIEW identified_to_series TO series AS
 SELECT
@@ -126,12 +127,15 @@ WHERE NOT throwIf(notEmpty(body.histograms),
 CREATE MATERIALIZED VIEW remote_write_to_metadata TO metric_metadata AS
 SELECT
     m.metric_family_name AS metric,
-    ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'][m.type + 1] AS type,
+    transform(m.type, range(1, 8),
+        ['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'], 'unknown') AS type,
     m.help AS help,
     m.unit AS unit
 FROM remote_write
 ARRAY JOIN metadata AS m
-WHERE notEmpty(m.metric_family_name);
+WHERE notEmpty(m.metric_family_name)
+    AND NOT throwIf(NOT isValidUTF8(concat(m.metric_family_name, ' ', m.help, ' ', m.unit)),
+        '[[the name, help or unit of a metric is not valid UTF-8]]');
 
 -- A body that decodes to nothing is some other protobuf message, whose fields were all unknown.
 CREATE TABLE remote_write_checked (ok UInt8) ENGINE = Null;
