@@ -85,6 +85,13 @@ def test_two_halves_of_a_character_do_not_make_a_label(store: Store) -> None:
         store.metrics.insert_remote_write([broken])
 
 
+def test_a_collected_label_that_utf8_cannot_spell_is_refused(store: Store) -> None:
+    """Discovery can bring a lone surrogate; it must not end the loop that hands it on."""
+    with pytest.raises(RefusedError, match="not valid Unicode"):
+        store.metrics.insert_batches([batch(to_labels({"__name__": "m", "a": "\ud800"}))])
+    store.metrics.insert_batches([batch(GOOD)])
+
+
 def test_metadata_that_is_not_text_is_refused(store: Store) -> None:
     """And what the store has of others can still be read."""
     known = MetricMetadata("m", MetricType.GAUGE, "help", "")

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from veriscope.signals import Labels, MetricMetadata, SampleBatch
 from veriscope.store.engine import Engine
+from veriscope.store.errors import RefusedError
 from veriscope.wire import remote_write
 
 _LABEL: Final = pa.struct([("name", pa.string()), ("value", pa.string())])
@@ -40,6 +41,13 @@ class MetricWriter:
 
     def insert_batches(self, batches: Sequence[SampleBatch]) -> None:
         """Insert *batches*, and their metadata."""
+        try:
+            self._insert_batches(batches)
+        except UnicodeEncodeError as error:
+            # A lone surrogate, such as JSON can spell: Python takes it for text, UTF-8 does not.
+            raise RefusedError(f"a label or help text is not valid Unicode: {error}") from error
+
+    def _insert_batches(self, batches: Sequence[SampleBatch]) -> None:
         rows = [self._rows(batch) for batch in batches if len(batch)]
         if rows:
             self._engine.insert_arrow("incoming", pa.concat_tables(rows))
