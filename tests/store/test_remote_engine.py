@@ -35,7 +35,9 @@ def test_the_schema_is_made_once(clickhouse: Any) -> None:
     applied = engine.query("SELECT version FROM schema_migrations")["version"].to_pylist()
     assert applied == [migration.version for migration in load_migrations()]
     made = engine.query(
-        "SELECT create_table_query AS text FROM system.tables WHERE name = 'samples'"
+        "SELECT create_table_query AS text FROM system.tables"
+        " WHERE database = {database:String} AND name = 'samples'",
+        {"database": engine.database},
     )
     assert "TTL" in made["text"][0].as_py()
     store.close()
