@@ -1,5 +1,106 @@
-"""Veriscope: observability for AI and ML services in one install."""
+"""
+Veriscope: observability for AI and ML services in one install.
+
+Each public name is loaded when it is first used, so that importing the package costs an
+application nothing for the parts that it leaves alone.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from veriscope.facade.application import (
+        ApplicationMetrics,
+        ApplicationMonitor,
+        BusinessMetrics,
+    )
+    from veriscope.facade.observability import ObservabilityFramework
+    from veriscope.facade.performance import PerformanceMetrics, PerformanceMonitor
+    from veriscope.facade.system import GPUMetrics, SystemMetrics, SystemMonitor
+    from veriscope.facade.trace import LogLevel, Span, TraceContext
+    from veriscope.instrument.delivery import configure, flush, shutdown
+    from veriscope.instrument.genai import GenAiMetrics
+    from veriscope.instrument.health import HealthApp, HealthChecks, HealthWsgiApp
+    from veriscope.instrument.logs import configure_logging
+    from veriscope.instrument.profiling import (
+        SamplingProfiler,
+        profile_generation,
+        track_memory_usage,
+    )
+    from veriscope.instrument.requests import AsgiMiddleware, WsgiMiddleware
+    from veriscope.instrument.tracing import setup_tracing
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = [
+    "ApplicationMetrics",
+    "ApplicationMonitor",
+    "AsgiMiddleware",
+    "BusinessMetrics",
+    "GPUMetrics",
+    "GenAiMetrics",
+    "HealthApp",
+    "HealthChecks",
+    "HealthWsgiApp",
+    "LogLevel",
+    "ObservabilityFramework",
+    "PerformanceMetrics",
+    "PerformanceMonitor",
+    "SamplingProfiler",
+    "Span",
+    "SystemMetrics",
+    "SystemMonitor",
+    "TraceContext",
+    "WsgiMiddleware",
+    "__version__",
+    "configure",
+    "configure_logging",
+    "flush",
+    "profile_generation",
+    "setup_tracing",
+    "shutdown",
+    "track_memory_usage",
+]
+
+_HOMES: Final = {
+    "ApplicationMetrics": "facade.application",
+    "ApplicationMonitor": "facade.application",
+    "AsgiMiddleware": "instrument.requests",
+    "BusinessMetrics": "facade.application",
+    "GPUMetrics": "facade.system",
+    "GenAiMetrics": "instrument.genai",
+    "HealthApp": "instrument.health",
+    "HealthChecks": "instrument.health",
+    "HealthWsgiApp": "instrument.health",
+    "LogLevel": "facade.trace",
+    "ObservabilityFramework": "facade.observability",
+    "PerformanceMetrics": "facade.performance",
+    "PerformanceMonitor": "facade.performance",
+    "SamplingProfiler": "instrument.profiling",
+    "Span": "facade.trace",
+    "SystemMetrics": "facade.system",
+    "SystemMonitor": "facade.system",
+    "TraceContext": "facade.trace",
+    "WsgiMiddleware": "instrument.requests",
+    "configure": "instrument.delivery",
+    "configure_logging": "instrument.logs",
+    "flush": "instrument.delivery",
+    "profile_generation": "instrument.profiling",
+    "setup_tracing": "instrument.tracing",
+    "shutdown": "instrument.delivery",
+    "track_memory_usage": "instrument.profiling",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load public *name* from its home; AttributeError for a name that is not public."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

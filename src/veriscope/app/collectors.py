@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from veriscope.app.config import Config
 from veriscope.collect import CollectLoop, Collector, GpuCollector, HostCollector, Scraper, Sink
-from veriscope.instrument import RegistryCollector
+from veriscope.instrument.registry import RegistryCollector
 from veriscope.signals import Clock, to_labels
 
 # Veriscope's own metrics change slowly, and reading them costs more than reading the machine's.

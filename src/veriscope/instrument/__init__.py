@@ -1,5 +1,6 @@
-"""The host process: what a program says of itself."""
+"""
+The host process: what a program says of itself.
 
-from veriscope.instrument.registry import RegistryCollector
-
-__all__ = ["RegistryCollector"]
+Import the parts by their own names (`veriscope.instrument.delivery`, `…tracing`, …): each loads
+only what it needs.
+"""

@@ -1,0 +1,1 @@
+"""The documents' own classes, backed by the rooms below; import them from `veriscope`."""
