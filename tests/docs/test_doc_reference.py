@@ -16,8 +16,8 @@ from veriscope.ingest import IngestOptions, MetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import SampleBatch, SystemClock
-from veriscope.store import SeriesReader, Store, StoreHealth, TableHealth
-from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.store import Store, StoreHealth, TableHealth
+from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
 from veriscope.web.access import RequestMetrics
 
 NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
@@ -39,7 +39,7 @@ def store_nothing(_group: Sequence[object]) -> None:
     """Take a group of requests."""
 
 
-def build(registry: CollectorRegistry, reader: SeriesReader) -> Starlette:
+def build(registry: CollectorRegistry, store: Store) -> Starlette:
     """Build everything that reports to a registry, and the web application."""
     clock = SystemClock()
     registry.register(StoreMetrics(health, clock))
@@ -51,11 +51,12 @@ def build(registry: CollectorRegistry, reader: SeriesReader) -> Starlette:
     )
     CollectLoop([], discard, 1000, clock, registry, ())
     Scraper((), GlobalConfig(), discard, clock=clock, registry=registry)
-    engine = PromqlEngine(reader, QueryOptions(), clock, registry)
+    engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
     return create_web(
-        api=PrometheusApi(engine, reader, QueryOptions(), clock),
+        api=PrometheusApi(engine, store.series, QueryOptions(), clock),
         doors=PushDoors(ingest),
         status=StatusPages(registry, lambda: None, "0", clock),
+        dashboards=DashboardApi(store.state, clock),
         registry=registry,
     )
 
@@ -65,7 +66,7 @@ def test_metrics_of_veriscope_are_documented(
 ) -> None:
     """Each metric at `/metrics` has its row, and no row is of a metric that is not there."""
     registry = create_registry("0")
-    RequestMetrics(build(registry, store.series), registry)
+    RequestMetrics(build(registry, store), registry)
     Outbox(
         AgentOptions(),
         URL("http://server"),
@@ -86,11 +87,11 @@ def test_metrics_of_veriscope_are_documented(
 def test_paths_are_documented(documents: dict[str, Any], store: Store) -> None:
     """Each route has its row in the HTTP API, with its methods."""
     page = documents["docs/http-api.md"].text
-    for route in build(CollectorRegistry(), store.series).routes:
+    for route in build(CollectorRegistry(), store).routes:
         assert isinstance(route, Route)
         if route.path == "/{path:path}":
             continue
-        path = route.path.replace("{name}", "NAME")
+        path = route.path.replace("{name}", "NAME").replace("{uid}", "UID")
         rows = [line for line in page.splitlines() if line.startswith("|")]
         row = next(line for line in rows if f"`{path}`" in line)
         assert all(method in row for method in (route.methods or set()) - {"HEAD"})

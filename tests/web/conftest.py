@@ -13,7 +13,7 @@ from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import ByteSize, Secret, SystemClock
 from veriscope.store import Store
-from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
 
 
 class Served:
@@ -57,6 +57,7 @@ async def web(store: Store, token: Secret | None) -> AsyncIterator[Served]:
         api=PrometheusApi(engine, store.series, options, clock),
         doors=PushDoors(ingest),
         status=status,
+        dashboards=DashboardApi(store.state, clock),
         registry=registry,
         token=token,
     )

@@ -22,6 +22,12 @@ const PLACES: readonly Place[] = [
     icon: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM15.5 8.5l-2 5-5 2 2-5z",
     open: async () => (await import("./explore/page")).openExplore(),
   },
+  {
+    path: "/dashboards",
+    name: "Dashboards",
+    icon: "M4 5h16v14H4zM4 10h16M10 10v9",
+    open: async () => (await import("./dashboards/page")).openDashboards(),
+  },
 ];
 
 startTheme();
@@ -29,7 +35,8 @@ const show = buildShell(PLACES);
 let shown: { place: Place; page: Page } | undefined;
 
 function placeOfAddress(): Place {
-  return PLACES.find(({ path }) => path === location.pathname) ?? PLACES[0]!;
+  const here = `${location.pathname}/`;
+  return PLACES.find(({ path }) => path !== "/" && here.startsWith(`${path}/`)) ?? PLACES[0]!;
 }
 
 async function route(): Promise<void> {

@@ -20,7 +20,7 @@ from veriscope.ingest import MetricIngest
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import Clock, Secret
 from veriscope.store import Store, StoreOptions
-from veriscope.web import PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
 
 _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 10
@@ -103,6 +103,7 @@ class Server:
             api=PrometheusApi(engine, self._store.series, options, self._clock),
             doors=PushDoors(self._ingest),
             status=self._status,
+            dashboards=DashboardApi(self._store.state, self._clock),
             registry=registry,
             token=token,
         )

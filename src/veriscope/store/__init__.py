@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from veriscope.store.health import StoreHealth, TableHealth
     from veriscope.store.migrate import SchemaError
     from veriscope.store.series import SeriesReader
+    from veriscope.store.state import StateStore
     from veriscope.store.store import Store
     from veriscope.store.writer import MetricWriter
 
@@ -29,6 +30,7 @@ __all__ = [
     "RetentionOptions",
     "SchemaError",
     "SeriesReader",
+    "StateStore",
     "Store",
     "StoreHealth",
     "StoreOptions",
@@ -44,6 +46,7 @@ _HOMES: Final = {
     "RefusedError": "errors",
     "SchemaError": "migrate",
     "SeriesReader": "series",
+    "StateStore": "state",
     "Store": "store",
     "StoreHealth": "health",
     "TableHealth": "health",

@@ -7,16 +7,18 @@ from veriscope.store.health import StoreHealth, read_health
 from veriscope.store.migrate import apply_retention, migrate
 from veriscope.store.options import StoreOptions
 from veriscope.store.series import SeriesReader
+from veriscope.store.state import StateStore
 from veriscope.store.writer import MetricWriter
 
 
 class Store:
-    """An open database: `series` reads metrics, `metrics` writes them."""
+    """An open database: `series` reads metrics, `metrics` writes them, `state` keeps documents."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.series = SeriesReader(engine)
         self.metrics = MetricWriter(engine)
+        self.state = StateStore(engine)
 
     @classmethod
     def open(cls, options: StoreOptions) -> Self:

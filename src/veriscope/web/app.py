@@ -10,6 +10,7 @@ from starlette.responses import Response
 from veriscope.signals import Secret, VeriscopeError
 from veriscope.web.access import RequestMetrics, TokenGate
 from veriscope.web.answers import failure, internal
+from veriscope.web.dashboards import DashboardApi
 from veriscope.web.page import Page
 from veriscope.web.prometheus import PrometheusApi
 from veriscope.web.push import PushDoors
@@ -23,6 +24,7 @@ def create_web(
     api: PrometheusApi,
     doors: PushDoors,
     status: StatusPages,
+    dashboards: DashboardApi,
     registry: CollectorRegistry,
     token: Secret | None = None,
 ) -> Starlette:
@@ -35,6 +37,7 @@ def create_web(
             *api.routes(),
             *doors.routes(),
             *status.routes(),
+            *dashboards.routes(),
             *Page().routes(),
         ],
         middleware=middleware,

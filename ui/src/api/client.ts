@@ -54,20 +54,25 @@ export async function queryRange(expr: string, grid: Grid, signal?: AbortSignal)
 }
 
 async function get(path: string, params: URLSearchParams, signal?: AbortSignal): Promise<Answer> {
+  return readAnswer((await getJson(`${path}?${params}`, signal)) as RawAnswer);
+}
+
+/** The JSON at `path`, an envelope whose `status` is `success`; everything else is an `ApiError`. */
+export async function getJson(path: string, signal?: AbortSignal): Promise<{ data: unknown }> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
-    response = await fetch(`${path}?${params}`, {
+    response = await fetch(path, {
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError("The server does not answer.", "unreachable");
   }
-  return readAnswer(await decode(response));
+  return decode(response);
 }
 
-async function decode(response: Response): Promise<RawAnswer> {
+async function decode(response: Response): Promise<{ data: unknown }> {
   const text = await response.text();
   let body: unknown;
   try {
@@ -83,5 +88,5 @@ async function decode(response: Response): Promise<RawAnswer> {
   const { status, error, errorType } = body as { status?: string; error?: string; errorType?: string };
   if (status !== "success")
     throw new ApiError(error ?? `The server answered ${response.status}.`, errorType ?? "internal");
-  return body as RawAnswer;
+  return body as { data: unknown };
 }

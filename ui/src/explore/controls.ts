@@ -1,5 +1,7 @@
 /** The time range, resolution and refresh of the explore page. */
 
+import "../styles/controls.css";
+
 import { fill, h, icon } from "../dom/element";
 import { formatDateTime, fromLocalInput, parseDuration, spellDuration, toLocalInput } from "../format/time";
 import { serverNow } from "../api/client";

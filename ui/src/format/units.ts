@@ -2,7 +2,16 @@
 
 /** What a value measures; `ratio` is 0–1 and shown as a percentage. */
 export type Unit =
-  "bytes" | "bytes/s" | "celsius" | "count" | "number" | "per second" | "ratio" | "seconds" | "watts";
+  | "bytes"
+  | "bytes/s"
+  | "celsius"
+  | "count"
+  | "number"
+  | "per second"
+  | "percent"
+  | "ratio"
+  | "seconds"
+  | "watts";
 
 const IEC = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const SI_LARGE = ["", "k", "M", "G", "T", "P", "E"];
@@ -30,6 +39,8 @@ export function formatValue(value: number | null | undefined, unit: Unit, figure
       return `${scaled(value, 1024, IEC, " ", figures)}/s`;
     case "ratio":
       return `${digits(value * 100, figures, figures - 1)}%`;
+    case "percent":
+      return `${digits(value, figures, figures - 1)}%`;
     case "seconds":
       return formatSeconds(value, figures);
     case "celsius":

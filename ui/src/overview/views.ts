@@ -1,5 +1,6 @@
 /** What a part of the overview is, and the parts that are charts and numbers. */
 
+import { LiveRange } from "../api/live";
 import { lastValue, type Line } from "../api/lines";
 import { Legend } from "../chart/legend";
 import { seriesToken } from "../chart/palette";
@@ -8,7 +9,7 @@ import { Sparkline } from "../chart/sparkline";
 import { h, setText } from "../dom/element";
 import { spellExplore, type ExploreState } from "../explore/state";
 import { formatValue, NOTHING } from "../format/units";
-import { currentGrid, LiveRange, WINDOWS, type Moment } from "./live";
+import { currentGrid, WINDOWS, type Moment } from "./live";
 import type { CardWidth, ChartPanel, Target, Tile } from "./panels";
 
 /** A part of the overview. */
