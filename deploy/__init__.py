@@ -1,0 +1,1 @@
+"""How Veriscope and what it watches are put into service."""
