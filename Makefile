@@ -4,13 +4,16 @@ BIN := .venv/bin
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format bench page lock clean peers page-check
+.PHONY: help up demo test lint format bench page lock clean peers page-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 up: .venv/.run ## Install, start the server and the collectors, print the address
 	$(BIN)/veriscope up
+
+demo: .venv/.run ## Two example services, a load on them, and Veriscope watching
+	$(BIN)/python -m examples.demo $(DEMO)
 
 test: .venv/.dev peers page-check ## Install what the tests need, and run all of them
 	$(BIN)/python -m pytest
@@ -28,11 +31,15 @@ format: .venv/.dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.dev ## Measure: collection, remote write, queries, start-up
+bench: .venv/.dev ## Measure: collection, remote write, OTLP, queries, start-up, the library
 	$(BIN)/python benchmarks/collect_cpu.py
 	$(BIN)/python benchmarks/remote_write.py
 	$(BIN)/python benchmarks/queries.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/middleware.py
+	$(BIN)/python benchmarks/profiler.py
+	$(BIN)/python benchmarks/otlp.py
 
 page: ## Build the web page into the package
 	cd ui && npm ci && npm run build

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,10 @@ def counters(series: int, seed: int = 7) -> Iterator[NDArray[np.float64]]:
         yield values
 
 
+Post: TypeAlias = Callable[[http.client.HTTPConnection, bytes], int]
+"""Sends a body over a connection and returns the HTTP status."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What a load run did."""
@@ -81,12 +86,16 @@ def post_all(
     bodies: list[bytes],
     connections: int,
     on_accepted: Callable[[int], None] = lambda _: None,
+    *,
+    post: Post | None = None,
 ) -> LoadResult:
     """
     Post *bodies* over *connections*, each body once and again while it is answered 503.
 
-    *on_accepted* is called with the index of each body that was answered 2xx.
+    *on_accepted* is called with the index of each body that was answered 2xx. *post* sends one
+    and returns the status; by default as remote write.
     """
+    send = post or _post
     waiting = iter(range(len(bodies)))
     lock = threading.Lock()
     accepted = refused = 0
@@ -99,7 +108,7 @@ def post_all(
                 index = next(waiting, None)
             if index is None:
                 break
-            while (status := _post(connection, bodies[index])) == http.client.SERVICE_UNAVAILABLE:
+            while (status := send(connection, bodies[index])) == http.client.SERVICE_UNAVAILABLE:
                 time.sleep(0.05)
             with lock:
                 if status < http.client.MULTIPLE_CHOICES:

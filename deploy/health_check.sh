@@ -55,7 +55,13 @@ limited() {
 # Prints the use of the file system of $1 in percent. A long device name breaks the line in
 # two where df knows no -P, so the first word that is a percentage counts, on any line.
 disk_usage() {
-    { limited df -P "$1" || limited df -k "$1"; } 2>/dev/null | awk '
+    table=$(limited df -P "$1" 2>/dev/null)
+    case $? in
+        0) ;;
+        124 | 143) return ;; # timed out, and would again
+        *) table=$(limited df -k "$1" 2>/dev/null) || return ;;
+    esac
+    printf '%s\n' "$table" | awk '
         NR > 1 {
             for (i = 1; i <= NF; i++)
                 if ($i ~ /^[0-9]+%$/) { sub(/%/, "", $i); print $i; exit }
@@ -72,15 +78,15 @@ memory_usage() {
 memory_of_free() {
     command -v free >/dev/null 2>&1 || return
     free 2>/dev/null | awk '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == "available") available = i + 1 }
-        $1 == "Mem:" {
-            total = $2
-            if (available && available <= NF) used = total - $available
-            else if (NF >= 7) used = total - $4 - $6 - $7   # free, buffers and cached
-            else { used = $3; rough = 1 }
+        NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i + 1 }
+        $1 == "Mem:" && $2 > 0 {
+            # Old versions have no estimate of their own; a column that is missing adds nothing.
+            left = ("available" in column) ? $column["available"] \
+                : value("free") + value("buffers") + value("cached") + value("buff/cache")
+            printf "%.0f\n", ($2 - left) * 100 / $2
+            exit
         }
-        rough && /buffers\/cache:/ { used = $3 }
-        END { if (total > 0) printf "%.0f\n", used * 100 / total }'
+        function value(name) { return (name in column) ? $column[name] : 0 }'
 }
 
 memory_of_kernel() {
@@ -128,7 +134,7 @@ is_running() {
         case $line in
             '' | *"$self"* | *health_check*) continue ;;
         esac
-        printf '%s\n' "$line" | grep -E -q -e "$1" && return 0
+        printf '%s\n' "${line% }" | grep -E -q -e "$1" && return 0
     done
     return 1
 }

@@ -39,15 +39,16 @@ def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
-    """Open stores, each in a new database that keeps samples for ever unless told otherwise."""
+    """Open stores, each in a new database that keeps all for ever unless told otherwise."""
     opened: list[Store] = []
 
     def open_one(database: str | None = None, retention: str = "0s") -> Store:
+        age = Duration.parse(retention)
         store = Store.open(
             StoreOptions(
                 url=engine_url,
                 database=database or f"test_{next(_databases)}",
-                retention=RetentionOptions(metrics=Duration.parse(retention)),
+                retention=RetentionOptions(metrics=age, spans=age, logs=age),
             )
         )
         opened.append(store)

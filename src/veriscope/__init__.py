@@ -5,8 +5,9 @@ Each public name is loaded when it is first used, so that importing the package 
 application nothing for the parts that it leaves alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from veriscope.signals.lazy import lazy_names
 
 if TYPE_CHECKING:
     from veriscope.facade.application import (
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
         ApplicationMonitor,
         BusinessMetrics,
     )
-    from veriscope.facade.observability import ObservabilityFramework
+    from veriscope.facade.framework import ObservabilityFramework
     from veriscope.facade.performance import PerformanceMetrics, PerformanceMonitor
     from veriscope.facade.system import GPUMetrics, SystemMetrics, SystemMonitor
-    from veriscope.facade.trace import LogLevel, Span, TraceContext
+    from veriscope.facade.traces import LogLevel, Span, TraceContext
     from veriscope.instrument.delivery import configure, flush, shutdown
     from veriscope.instrument.genai import GenAiMetrics
     from veriscope.instrument.health import HealthApp, HealthChecks, HealthWsgiApp
@@ -63,43 +64,36 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "ApplicationMetrics": "facade.application",
-    "ApplicationMonitor": "facade.application",
-    "AsgiMiddleware": "instrument.requests",
-    "BusinessMetrics": "facade.application",
-    "GPUMetrics": "facade.system",
-    "GenAiMetrics": "instrument.genai",
-    "HealthApp": "instrument.health",
-    "HealthChecks": "instrument.health",
-    "HealthWsgiApp": "instrument.health",
-    "LogLevel": "facade.trace",
-    "ObservabilityFramework": "facade.observability",
-    "PerformanceMetrics": "facade.performance",
-    "PerformanceMonitor": "facade.performance",
-    "SamplingProfiler": "instrument.profiling",
-    "Span": "facade.trace",
-    "SystemMetrics": "facade.system",
-    "SystemMonitor": "facade.system",
-    "TraceContext": "facade.trace",
-    "WsgiMiddleware": "instrument.requests",
-    "configure": "instrument.delivery",
-    "configure_logging": "instrument.logs",
-    "flush": "instrument.delivery",
-    "profile_generation": "instrument.profiling",
-    "setup_tracing": "instrument.tracing",
-    "shutdown": "instrument.delivery",
-    "track_memory_usage": "instrument.profiling",
+    "ApplicationMetrics": ".facade.application",
+    "ApplicationMonitor": ".facade.application",
+    "AsgiMiddleware": ".instrument.requests",
+    "BusinessMetrics": ".facade.application",
+    "GPUMetrics": ".facade.system",
+    "GenAiMetrics": ".instrument.genai",
+    "HealthApp": ".instrument.health",
+    "HealthChecks": ".instrument.health",
+    "HealthWsgiApp": ".instrument.health",
+    "LogLevel": ".facade.traces",
+    "ObservabilityFramework": ".facade.framework",
+    "PerformanceMetrics": ".facade.performance",
+    "PerformanceMonitor": ".facade.performance",
+    "SamplingProfiler": ".instrument.profiling",
+    "Span": ".facade.traces",
+    "SystemMetrics": ".facade.system",
+    "SystemMonitor": ".facade.system",
+    "TraceContext": ".facade.traces",
+    "WsgiMiddleware": ".instrument.requests",
+    "configure": ".instrument.delivery",
+    "configure_logging": ".instrument.logs",
+    "flush": ".instrument.delivery",
+    "profile_generation": ".instrument.profiling",
+    "setup_tracing": ".instrument.tracing",
+    "shutdown": ".instrument.delivery",
+    "track_memory_usage": ".instrument.profiling",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load public *name* from its home; AttributeError for a name that is not public."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

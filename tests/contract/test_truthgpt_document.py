@@ -1,8 +1,9 @@
 """
 The TruthGPT document, name by name: `truthgpt.txt` holds one row for each.
 
-A row's parameters must be there under the same names, in the same order, with the same defaults;
-what Veriscope adds comes after them and is optional.
+A row's parameters must be there under the same names, in the same order, with the same defaults
+(one that the document needs may be optional here); what Veriscope adds comes after them and is
+optional.
 """
 
 import dataclasses
@@ -131,8 +132,6 @@ def assert_takes(function: Any, parameters: str, *, bound: bool = False) -> None
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         if has_default:
             assert spelled(parameter.default) == default
-        else:
-            assert parameter.default is parameter.empty
     for extra in real:
         assert extra.default is not extra.empty or extra.kind in (
             extra.VAR_KEYWORD,

@@ -12,12 +12,20 @@ from yarl import URL
 
 from veriscope.app.self_metrics import StoreMetrics, create_registry
 from veriscope.collect import AgentOptions, CollectLoop, GlobalConfig, Outbox, Scraper
-from veriscope.ingest import IngestOptions, MetricIngest
+from veriscope.ingest import IngestOptions, MetricIngest, OtlpIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import SampleBatch, SystemClock
 from veriscope.store import Store, StoreHealth, TableHealth
-from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web import (
+    DashboardApi,
+    OtlpDoors,
+    PrometheusApi,
+    PushDoors,
+    StatusPages,
+    TelemetryApi,
+    create_web,
+)
 from veriscope.web.access import RequestMetrics
 
 NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
@@ -49,6 +57,12 @@ def build(registry: CollectorRegistry, store: Store) -> Starlette:
         insert_batches=store_nothing,
         registry=registry,
     )
+    otlp = OtlpIngest(
+        IngestOptions(),
+        insert_traces=store_nothing,
+        insert_logs=store_nothing,
+        commits=ingest.commits,
+    )
     CollectLoop([], discard, 1000, clock, registry, ())
     Scraper((), GlobalConfig(), discard, clock=clock, registry=registry)
     engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
@@ -57,6 +71,8 @@ def build(registry: CollectorRegistry, store: Store) -> Starlette:
         doors=PushDoors(ingest),
         status=StatusPages(registry, lambda: None, "0", clock),
         dashboards=DashboardApi(store.state, clock),
+        otlp=OtlpDoors(otlp),
+        telemetry=TelemetryApi(store.spans, store.logs, QueryOptions(), clock),
         registry=registry,
     )
 
@@ -92,18 +108,19 @@ def test_paths_are_documented(documents: dict[str, Any], store: Store) -> None:
         if route.path == "/{path:path}":
             continue
         path = route.path.replace("{name}", "NAME").replace("{uid}", "UID")
+        path = path.replace("{trace_id}", "ID")
         rows = [line for line in page.splitlines() if line.startswith("|")]
         row = next(line for line in rows if f"`{path}`" in line)
         assert all(method in row for method in (route.methods or set()) - {"HEAD"})
 
 
-def test_refusals_of_the_write_door_are_documented(root: Path, documents: dict[str, Any]) -> None:
+def test_refusals_of_the_push_doors_are_documented(root: Path, documents: dict[str, Any]) -> None:
     """Each reason that the engine gives for a refusal is in the table of errors."""
-    page = documents["docs/remote-write.md"].text
+    pages = documents["docs/remote-write.md"].text + documents["docs/otlp.md"].text
     for file in (root / "src/veriscope/store/migrations").glob("*.sql"):
         # Only a whole SQL string is a reason; comments speak of the brackets too.
         for reason in re.findall(r"'\[\[(.+?)\]\]'", file.read_text()):
-            assert f"`{reason}`" in page
+            assert f"`{reason}`" in pages
 
 
 def test_rooms_are_documented_in_their_order(root: Path, documents: dict[str, Any]) -> None:
@@ -111,6 +128,6 @@ def test_rooms_are_documented_in_their_order(root: Path, documents: dict[str, An
     contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = [layer.split(" | ") for layer in contract["contracts"][0]["layers"][1:]]
     rows = re.findall(
-        r"^\| \d \| (.+?) \|", documents["ARCHITECTURE.md"].section("Rooms"), re.MULTILINE
+        r"^\| \d+ \| (.+?) \|", documents["ARCHITECTURE.md"].section("Rooms"), re.MULTILINE
     )
     assert [re.findall(r"`(\w+)`", row) for row in rows] == layers

@@ -1,6 +1,7 @@
 """Grouping, acknowledging, refusing."""
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,7 +42,12 @@ class Recorder:
 
 @asynccontextmanager
 async def running(
-    store: Recorder, *, pending: int = 1000, commit: int = 100, spacing_s: float = 0
+    store: Recorder,
+    *,
+    pending: int = 1000,
+    commit: int = 100,
+    spacing_s: float = 0,
+    eager: float = math.inf,
 ) -> AsyncIterator[tuple[GroupCommit[str], CollectorRegistry]]:
     """Run a lane in front of *store*; drain it at the end."""
     registry, stop = CollectorRegistry(), asyncio.Event()
@@ -52,6 +58,7 @@ async def running(
         max_commit_bytes=commit,
         metrics=CommitMetrics(registry),
         spacing_s=spacing_s,
+        eager_bytes=eager,
     )
     task = asyncio.create_task(lane.run(stop))
     try:
@@ -175,3 +182,18 @@ async def test_commits_keep_their_distance_and_stopping_does_not_wait() -> None:
         assert store.groups == [["first"]]
     await asyncio.gather(*others)
     assert store.groups == [["first"], ["a", "b"]]
+
+
+async def test_much_that_waits_does_not_keep_its_distance() -> None:
+    """Little waits for more; once there is enough it goes at once."""
+    store = Recorder()
+    async with running(store, spacing_s=60, eager=10) as (lane, _):
+        await lane.submit("first", 1)
+        little = asyncio.create_task(lane.submit("a", 4))
+        await asyncio.sleep(0.05)
+        assert store.groups == [["first"]]
+        await asyncio.gather(little, lane.submit("b", 6))
+        waiting = asyncio.create_task(lane.submit("c", 9))
+        await asyncio.sleep(0.05)
+        assert store.groups == [["first"], ["a", "b"]]
+    await waiting

@@ -54,12 +54,13 @@ class ClickHouse:
         return f"clickhouse://default:{password.replace('/', '%2F')}@127.0.0.1:{self.port}"
 
     def open_store(self, retention: str = "0s") -> Store:
-        """Open a store in a new database that keeps samples for ever unless told otherwise."""
+        """Open a store in a new database that keeps all for ever unless told otherwise."""
+        age = Duration.parse(retention)
         return Store.open(
             StoreOptions(
                 url=self.url(),
                 database=f"remote_{next(_databases)}",
-                retention=RetentionOptions(metrics=Duration.parse(retention)),
+                retention=RetentionOptions(metrics=age, spans=age, logs=age),
             )
         )
 

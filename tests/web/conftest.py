@@ -8,12 +8,20 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from veriscope.ingest import IngestOptions, MetricIngest
+from veriscope.ingest import IngestOptions, MetricIngest, OtlpIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import ByteSize, Secret, SystemClock
 from veriscope.store import Store
-from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web import (
+    DashboardApi,
+    OtlpDoors,
+    PrometheusApi,
+    PushDoors,
+    StatusPages,
+    TelemetryApi,
+    create_web,
+)
 
 
 class Served:
@@ -49,6 +57,13 @@ async def web(store: Store, token: Secret | None) -> AsyncIterator[Served]:
         insert_batches=store.metrics.insert_batches,
         registry=registry,
     )
+    otlp = OtlpIngest(
+        ingest.options,
+        insert_traces=store.otlp.insert_traces,
+        insert_logs=store.otlp.insert_logs,
+        commits=ingest.commits,
+        spacing_s=0,
+    )
     options = QueryOptions(max_samples=1_000)
     engine = PromqlEngine(store.series, options, clock, registry)
     status = StatusPages(registry, lambda: store.health() and None, "1.2.3", clock)
@@ -58,11 +73,14 @@ async def web(store: Store, token: Secret | None) -> AsyncIterator[Served]:
         doors=PushDoors(ingest),
         status=status,
         dashboards=DashboardApi(store.state, clock),
+        otlp=OtlpDoors(otlp),
+        telemetry=TelemetryApi(store.spans, store.logs, options, clock),
         registry=registry,
         token=token,
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none"))
-    tasks = [asyncio.create_task(server.serve()), asyncio.create_task(ingest.run(stop))]
+    parts = (server.serve(), ingest.run(stop), otlp.run(stop))
+    tasks = [asyncio.create_task(part) for part in parts]
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]

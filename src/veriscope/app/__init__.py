@@ -1,11 +1,12 @@
 """How the rooms are wired: the configuration file, composition, start and stop order."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from veriscope.app.agent import Agent
 from veriscope.app.config import Config, ConfigError, load_config, parse_config
 from veriscope.app.listen import Address
 from veriscope.app.logs import configure_logs
+from veriscope.signals.lazy import lazy_names
 
 if TYPE_CHECKING:
     from veriscope.app.server import Server, store_options
@@ -23,10 +24,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load the server on first use: an agent needs neither its engine nor its web server."""
-    if name not in {"Server", "store_options"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from veriscope.app import server  # noqa: PLC0415 - that is the purpose
-
-    return getattr(server, name)
+# An agent needs neither the engine nor the web server.
+__getattr__ = lazy_names(__name__, {"Server": ".server", "store_options": ".server"})

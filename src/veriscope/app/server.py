@@ -16,11 +16,19 @@ from veriscope.app.config import Config
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.self_metrics import StoreMetrics, create_registry
-from veriscope.ingest import MetricIngest
+from veriscope.ingest import MetricIngest, OtlpIngest
 from veriscope.query.promql import PromqlEngine
 from veriscope.signals import Clock, Secret
 from veriscope.store import Store, StoreOptions
-from veriscope.web import DashboardApi, PrometheusApi, PushDoors, StatusPages, create_web
+from veriscope.web import (
+    DashboardApi,
+    OtlpDoors,
+    PrometheusApi,
+    PushDoors,
+    StatusPages,
+    TelemetryApi,
+    create_web,
+)
 
 _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 10
@@ -58,6 +66,12 @@ class Server:
             registry=registry,
             batch_spacing_s=_batch_spacing_s(config),
         )
+        self._otlp = OtlpIngest(
+            config.ingest,
+            insert_traces=self._store.otlp.insert_traces,
+            insert_logs=self._store.otlp.insert_logs,
+            commits=self._ingest.commits,
+        )
         self._status = StatusPages(registry, self._check_store, version, clock)
         self._web = self._create_web(registry, self._token)
         self._loops = create_loops(
@@ -75,12 +89,15 @@ class Server:
         """Serve until told to stop; *announce* is called with the URL once it is served."""
         stop = stop_on_signals()
         ingest_stop = asyncio.Event()
-        ingest = asyncio.create_task(self._ingest.run(ingest_stop), name="ingest")
+        ingest = [
+            asyncio.create_task(self._ingest.run(ingest_stop), name="ingest"),
+            asyncio.create_task(self._otlp.run(ingest_stop), name="ingest-otlp"),
+        ]
         serving = asyncio.create_task(self._web.serve(sockets=[self._socket]), name="web")
         loops = [
             asyncio.create_task(loop.run(stop), name=type(loop).__name__) for loop in self._loops
         ]
-        parts = [ingest, serving, *loops]
+        parts = [*ingest, serving, *loops]
         if not (failed := await first_failure(self._web.served, parts)):
             self._status.ready = True
             announce(self.url)
@@ -91,7 +108,7 @@ class Server:
         self._web.should_exit = True
         await asyncio.gather(serving, *loops, return_exceptions=True)
         ingest_stop.set()
-        await asyncio.gather(ingest, return_exceptions=True)
+        await asyncio.gather(*ingest, return_exceptions=True)
         await asyncio.to_thread(self._store.close)
         _log.info("stopped")
         return 1 if failed else 0
@@ -102,6 +119,8 @@ class Server:
         app = create_web(
             api=PrometheusApi(engine, self._store.series, options, self._clock),
             doors=PushDoors(self._ingest),
+            otlp=OtlpDoors(self._otlp),
+            telemetry=TelemetryApi(self._store.spans, self._store.logs, options, self._clock),
             status=self._status,
             dashboards=DashboardApi(self._store.state, self._clock),
             registry=registry,

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import structlog
-
 from veriscope.collect.sensors import AbsentError, Readings, SeriesTable, series
 from veriscope.signals import Clock
+from veriscope.signals.log import get_log
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, Protocol
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from veriscope.collect.sink import Sink, pause
@@ -20,8 +19,9 @@ from veriscope.signals import (
     VeriscopeError,
     to_labels,
 )
+from veriscope.signals.log import get_log
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 _DURATION_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from yarl import URL
 
@@ -31,9 +30,10 @@ from veriscope.signals import (
     SampleBatch,
     UnavailableError,
 )
+from veriscope.signals.log import get_log
 from veriscope.wire import remote_write
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 _MAX_MESSAGE_BYTES: Final = 1 << 20
 """Messages are joined up to here, far below what a server accepts at once."""

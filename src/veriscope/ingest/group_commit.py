@@ -1,6 +1,7 @@
 """Group commit: what waits together is stored together, and acknowledged once it is durable."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,9 +68,9 @@ class GroupCommit(Generic[T]):
     One lane of commits in front of *insert*, a blocking call that stores a group durably.
 
     While one group is stored the next one gathers, so the size of groups follows the load; groups
-    are also at least *spacing_s* apart. When the store cannot take a group, its members are
-    stored one by one: the bad one is told so, the others are stored. Use from one event loop; start
-    with `run`.
+    are also at least *spacing_s* apart, unless *eager_bytes* wait already. When the store cannot
+    take a group, its members are stored one by one: the bad one is told so, the others are stored.
+    Use from one event loop; start with `run`.
     """
 
     def __init__(
@@ -81,9 +82,11 @@ class GroupCommit(Generic[T]):
         max_commit_bytes: int,
         metrics: CommitMetrics,
         spacing_s: float = 0.0,
+        eager_bytes: float = math.inf,
     ) -> None:
         self._door = door
         self._spacing_s = spacing_s
+        self._eager_bytes = eager_bytes
         self._next_s = 0.0
         self._insert = insert
         self._max_pending = max_pending_bytes
@@ -92,6 +95,8 @@ class GroupCommit(Generic[T]):
         self._waiting: deque[_Waiting[T]] = deque()
         self._pending_bytes = 0
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._stopping = False
         self._closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit-{door}")
 
@@ -115,22 +120,27 @@ class GroupCommit(Generic[T]):
     async def run(self, stop: asyncio.Event) -> None:
         """Commit until *stop* is set, then what still waits, then return."""
         stopping = asyncio.create_task(stop.wait())
-        stopping.add_done_callback(lambda _: self._wake.set())
+        stopping.add_done_callback(self._hasten)
         while not (stop.is_set() and not self._waiting):
             if not self._waiting:
                 await self._wake.wait()
                 self._wake.clear()
                 continue
-            await self._keep_distance(stop)
+            await self._keep_distance()
             await self._commit(self._take_group())
         self._closing = True
         await stopping
         self._thread.shutdown()
 
-    async def _keep_distance(self, stop: asyncio.Event) -> None:
+    def _hasten(self, _: object) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._hurry.set()
+
+    async def _keep_distance(self) -> None:
         if (wait_s := self._next_s - monotonic()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait_s)
+                await asyncio.wait_for(self._hurry.wait(), wait_s)
         self._next_s = monotonic() + self._spacing_s
 
     def _take_group(self) -> list[_Waiting[T]]:
@@ -180,4 +190,8 @@ class GroupCommit(Generic[T]):
 
     def _count_pending(self, change: int) -> None:
         self._pending_bytes += change
+        if self._stopping or self._pending_bytes >= self._eager_bytes:
+            self._hurry.set()
+        else:
+            self._hurry.clear()
         self._metrics.pending.labels(self._door).set(self._pending_bytes)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from veriscope.ingest.group_commit import CommitMetrics, GroupCommit
 from veriscope.ingest.options import IngestOptions
-from veriscope.signals import LimitExceededError, SampleBatch
+from veriscope.signals import SampleBatch
 from veriscope.wire import remote_write
 
 # Roughly what a sample of a batch takes on its way; only the bound on memory rests on it.
@@ -32,8 +32,8 @@ class MetricIngest:
         registry: CollectorRegistry,
         batch_spacing_s: float = 0.0,
     ) -> None:
-        self._options = options
-        metrics = CommitMetrics(registry)
+        self.options = options
+        metrics = self.commits = CommitMetrics(registry)
         self._bodies = GroupCommit(
             "remote_write",
             insert_bodies,
@@ -61,9 +61,9 @@ class MetricIngest:
 
         Raises `InvalidInputError` (400), `LimitExceededError` (413) or `OverloadedError` (503).
         """
-        self.check_body_size(len(body))
+        self.options.check_body_size(len(body))
         message = await asyncio.to_thread(
-            remote_write.decompress, body, self._options.max_message_bytes
+            remote_write.decompress, body, self.options.max_message_bytes
         )
         if message:
             await self._bodies.submit(message, len(message))
@@ -73,14 +73,6 @@ class MetricIngest:
         if len(batch) or batch.metadata:
             await self._batches.submit(batch, len(batch) * _BATCH_SAMPLE_BYTES)
             self._samples.inc(len(batch))
-
-    def check_body_size(self, size: int) -> None:
-        """Raise `LimitExceededError` where a body of *size* bytes is too large to accept."""
-        if size > self._options.max_body_bytes:
-            raise LimitExceededError(
-                f"the body has {size:,} bytes or more, {self._options.max_body_bytes:,} allowed"
-                " (ingest.max_body_bytes); send smaller requests"
-            )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Commit until *stop* is set and nothing waits any more."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from veriscope.signals import ByteSize, require_at_least
+from veriscope.signals import ByteSize, LimitExceededError, require_at_least
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,3 +20,11 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_body_bytes", "max_message_bytes")
         require_at_least(self, 1, "max_pending_bytes", "max_commit_bytes")
+
+    def check_body_size(self, size: int) -> None:
+        """Raise `LimitExceededError` where a body of *size* bytes is too large to accept."""
+        if size > self.max_body_bytes:
+            raise LimitExceededError(
+                f"the body has {size:,} bytes or more, {self.max_body_bytes:,} allowed"
+                " (ingest.max_body_bytes); send smaller requests"
+            )

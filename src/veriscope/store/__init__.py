@@ -1,8 +1,8 @@
 """SQL and disk: the schema, inserts, readers and retention, on embedded or remote ClickHouse."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from veriscope.signals.lazy import lazy_names
 from veriscope.store.options import RetentionOptions, StoreOptions
 
 if TYPE_CHECKING:
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
         RefusedError,
     )
     from veriscope.store.health import StoreHealth, TableHealth
+    from veriscope.store.logs import LogReader
     from veriscope.store.migrate import SchemaError
+    from veriscope.store.otlp import OtlpWriter
     from veriscope.store.series import SeriesReader
+    from veriscope.store.spans import SpanReader
     from veriscope.store.state import StateStore
     from veriscope.store.store import Store
     from veriscope.store.writer import MetricWriter
@@ -25,11 +28,14 @@ __all__ = [
     "EngineError",
     "FetchTimeoutError",
     "FetchTooLargeError",
+    "LogReader",
     "MetricWriter",
+    "OtlpWriter",
     "RefusedError",
     "RetentionOptions",
     "SchemaError",
     "SeriesReader",
+    "SpanReader",
     "StateStore",
     "Store",
     "StoreHealth",
@@ -38,23 +44,22 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "DataDirectoryInUseError": "errors",
-    "EngineError": "errors",
-    "FetchTimeoutError": "errors",
-    "FetchTooLargeError": "errors",
-    "MetricWriter": "writer",
-    "RefusedError": "errors",
-    "SchemaError": "migrate",
-    "SeriesReader": "series",
-    "StateStore": "state",
-    "Store": "store",
-    "StoreHealth": "health",
-    "TableHealth": "health",
+    "DataDirectoryInUseError": ".errors",
+    "EngineError": ".errors",
+    "FetchTimeoutError": ".errors",
+    "FetchTooLargeError": ".errors",
+    "LogReader": ".logs",
+    "MetricWriter": ".writer",
+    "OtlpWriter": ".otlp",
+    "RefusedError": ".errors",
+    "SchemaError": ".migrate",
+    "SeriesReader": ".series",
+    "SpanReader": ".spans",
+    "StateStore": ".state",
+    "Store": ".store",
+    "StoreHealth": ".health",
+    "TableHealth": ".health",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load what speaks to the engine on first use: who reads only options needs no engine."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -65,7 +65,7 @@ _THROW_IF: Final = 395
 _TOO_MANY_PARTS: Final = 252
 _BAD_REGEX: Final = 427
 _MEMORY_LIMIT: Final = 241
-_MALFORMED: Final = frozenset({32, 33, 444})
+_MALFORMED: Final = frozenset({32, 33, 436, 444})
 _IMPOSSIBLE_LENGTH: Final = "passed to allocator"
 _DATA: Final = frozenset({36, 38, 41, 53, 62, 69, 117, 131, 407})
 _TOO_LARGE: Final = frozenset({158, _MEMORY_LIMIT, 307, 396})
@@ -92,7 +92,7 @@ def translate_insert(error: ClientError) -> VeriscopeError:
     if code == _THROW_IF and (marked := _MARKED.search(text)):
         return RefusedError(marked[1])
     if code == _TOO_MANY_PARTS and "partitions for single INSERT" in text:
-        return RefusedError("samples of more than 100 different weeks; send them in parts")
+        return RefusedError("times of more than 100 different weeks or days; send them in parts")
     if code in _MALFORMED or _IMPOSSIBLE_LENGTH in text:
         return RefusedError("the body is not a well-formed protobuf message of the right type")
     # The engine makes room for a string as long as the message says it is, before it reads it.

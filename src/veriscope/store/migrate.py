@@ -10,13 +10,20 @@ import structlog
 
 from veriscope.signals import Duration, UnavailableError
 from veriscope.store.engine import Engine
+from veriscope.store.options import RetentionOptions
 
 _log = structlog.get_logger(__name__)
 _FILE_NAME: Final = re.compile(r"(\d{4})_(\w+)\.sql")
 _COMMENT: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 _STATEMENT_END: Final = re.compile(r";[ \t]*$", re.MULTILINE)
-# The column whose age retention goes by, of each table that holds metrics.
-_AGE: Final = {"samples": "ts", "series": "last_ts"}
+# The column whose age retention goes by, of each table that grows.
+_AGE: Final = {
+    "samples": "ts",
+    "series": "last_ts",
+    "spans": "start_time",
+    "logs": "time",
+    "resources": "last_seen",
+}
 
 
 class SchemaError(UnavailableError):
@@ -99,13 +106,22 @@ def migrate(engine: Engine) -> int:
     return len(pending)
 
 
-def apply_retention(engine: Engine, metrics: Duration) -> None:
-    """Make the tables of metrics drop what is older than *metrics*; zero keeps everything."""
+def apply_retention(engine: Engine, retention: RetentionOptions) -> None:
+    """Make each table drop what is older than *retention* says; zero keeps everything."""
+    spans, logs = retention.spans, retention.logs
+    ages = {
+        "samples": retention.metrics,
+        "series": retention.metrics,
+        "spans": spans,
+        "logs": logs,
+        # A resource stays while a span or a record may refer to it.
+        "resources": max(spans, logs) if spans and logs else Duration(0),
+    }
     for table, column in _AGE.items():
-        if metrics:
+        if age := ages[table]:
             engine.command(
                 f"ALTER TABLE {table} MODIFY TTL {column}"
-                f" + toIntervalSecond({int(metrics.seconds)})"
+                f" + toIntervalSecond({int(age.seconds)})"
                 " SETTINGS materialize_ttl_after_modify = 0"
             )
         elif _has_ttl(engine, table):

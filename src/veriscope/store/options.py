@@ -11,14 +11,24 @@ _LONGEST: Final = Duration.parse("100y")
 
 
 class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long the store keeps each signal. Whole weeks are dropped once all of them is older."""
+    """
+    How long the store keeps each signal.
+
+    Whole weeks of metrics and whole days of the others are dropped, once all of them is older.
+    """
 
     metrics: Duration = Duration.parse("30d")
     """Age at which samples and series are dropped; `0s` keeps them for ever."""
 
+    spans: Duration = Duration.parse("14d")
+    """Age at which spans are dropped; `0s` keeps them for ever."""
+    logs: Duration = Duration.parse("14d")
+    """Age at which log records are dropped; `0s` keeps them for ever."""
+
     def __post_init__(self) -> None:
-        if self.metrics > _LONGEST:
-            raise ValueError(f"metrics is {self.metrics}; more than {_LONGEST} is `0s`, for ever")
+        for name in self.__struct_fields__:
+            if (found := getattr(self, name)) > _LONGEST:
+                raise ValueError(f"{name} is {found}; more than {_LONGEST} is `0s`, for ever")
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

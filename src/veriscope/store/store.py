@@ -4,20 +4,31 @@ from typing import Self
 
 from veriscope.store.engine import Engine
 from veriscope.store.health import StoreHealth, read_health
+from veriscope.store.logs import LogReader
 from veriscope.store.migrate import apply_retention, migrate
 from veriscope.store.options import StoreOptions
+from veriscope.store.otlp import OtlpWriter
 from veriscope.store.series import SeriesReader
+from veriscope.store.spans import SpanReader
 from veriscope.store.state import StateStore
 from veriscope.store.writer import MetricWriter
 
 
 class Store:
-    """An open database: `series` reads metrics, `metrics` writes them, `state` keeps documents."""
+    """
+    An open database.
+
+    `series` reads metrics and `metrics` writes them; `spans` and `logs` read what `otlp` writes;
+    `state` keeps documents.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.series = SeriesReader(engine)
         self.metrics = MetricWriter(engine)
+        self.spans = SpanReader(engine)
+        self.logs = LogReader(engine)
+        self.otlp = OtlpWriter(engine)
         self.state = StateStore(engine)
 
     @classmethod
@@ -30,7 +41,7 @@ class Store:
         engine = Engine(options.url, options.database, options.max_concurrent_queries)
         try:
             migrate(engine)
-            apply_retention(engine, options.retention.metrics)
+            apply_retention(engine, options.retention)
         except BaseException:
             engine.close()
             raise
@@ -42,7 +53,7 @@ class Store:
 
     def compact(self) -> None:
         """Merge every table's parts as far as they go; long, and rarely needed."""
-        for table in ("samples", "series", "metric_metadata"):
+        for table in ("samples", "series", "metric_metadata", "resources", "spans", "logs"):
             self._engine.command(f"OPTIMIZE TABLE {table} FINAL")
 
     def close(self) -> None:

@@ -11,10 +11,12 @@ from veriscope.signals import Secret, VeriscopeError
 from veriscope.web.access import RequestMetrics, TokenGate
 from veriscope.web.answers import failure, internal
 from veriscope.web.dashboards import DashboardApi
+from veriscope.web.otlp import OtlpDoors
 from veriscope.web.page import Page
 from veriscope.web.prometheus import PrometheusApi
 from veriscope.web.push import PushDoors
 from veriscope.web.status import StatusPages
+from veriscope.web.telemetry import TelemetryApi
 
 _log = structlog.get_logger(__name__)
 
@@ -23,6 +25,8 @@ def create_web(
     *,
     api: PrometheusApi,
     doors: PushDoors,
+    otlp: OtlpDoors,
+    telemetry: TelemetryApi,
     status: StatusPages,
     dashboards: DashboardApi,
     registry: CollectorRegistry,
@@ -36,6 +40,8 @@ def create_web(
         routes=[
             *api.routes(),
             *doors.routes(),
+            *otlp.routes(),
+            *telemetry.routes(),
             *status.routes(),
             *dashboards.routes(),
             *Page().routes(),

@@ -9,10 +9,9 @@ from starlette.routing import Route
 from veriscope.ingest import MetricIngest
 from veriscope.signals import InvalidInputError, LimitExceededError, OverloadedError
 from veriscope.web.answers import plain
+from veriscope.web.bodies import read_body
 
 _PROTOBUF: Final = "application/x-protobuf"
-# As much of a body that is too large is read, so that its client lives to read the answer.
-_DISCARDED_BYTES: Final = 64 << 20
 
 
 class PushDoors:
@@ -38,7 +37,9 @@ class PushDoors:
         if (encoding := request.headers.get("content-encoding", "snappy")) != "snappy":
             return plain(415, f"content encoding {encoding!r} is not read; send snappy")
         try:
-            await self._metrics.accept_remote_write(await self._body(request))
+            await self._metrics.accept_remote_write(
+                await read_body(request, self._metrics.options.check_body_size)
+            )
         except LimitExceededError as error:
             return plain(413, str(error))
         except InvalidInputError as error:
@@ -46,23 +47,3 @@ class PushDoors:
         except OverloadedError as error:
             return plain(503, str(error), retry_after_s=error.retry_after_s)
         return Response(status_code=204)
-
-    async def _body(self, request: Request) -> bytes:
-        """Return the body; raises `LimitExceededError` where it is too large."""
-        body, size = bytearray(), 0
-        too_large: LimitExceededError | None = None
-        async for chunk in request.stream():
-            size += len(chunk)
-            try:
-                self._metrics.check_body_size(size)
-            except LimitExceededError as error:
-                # A client that is still sending would see a broken connection, not the reason.
-                too_large = too_large or error
-                body.clear()
-                if size > _DISCARDED_BYTES:
-                    break
-            else:
-                body += chunk
-        if too_large is not None:
-            raise too_large
-        return bytes(body)

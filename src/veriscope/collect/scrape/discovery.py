@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
-import structlog
 import yaml
 
 from veriscope.collect.scrape.client import HttpClient
@@ -20,8 +19,9 @@ from veriscope.collect.scrape.config import (
 from veriscope.collect.scrape.metrics import ScrapeMetrics
 from veriscope.collect.scrape.target import ADDRESS
 from veriscope.signals import InvalidInputError, VeriscopeError
+from veriscope.signals.log import get_log
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 Found: TypeAlias = tuple[dict[str, str], ...]
 """The label sets of all targets that one discoverer sees at present."""

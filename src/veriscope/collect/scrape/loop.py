@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from veriscope.collect.scrape.client import Answer, HttpClient
 from veriscope.collect.scrape.job import Job
 from veriscope.collect.scrape.metrics import ScrapeMetrics
@@ -20,9 +18,10 @@ from veriscope.signals import (
     SampleBatch,
     VeriscopeError,
 )
+from veriscope.signals.log import get_log
 from veriscope.wire.exposition import accept_header, select_parser
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 _REPORTS: Final = (
     "up",

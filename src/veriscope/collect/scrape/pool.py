@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from functools import partial
 
-import structlog
-
 from veriscope.collect.scrape.client import HttpClient
 from veriscope.collect.scrape.discovery import Found, create_discoverers
 from veriscope.collect.scrape.job import Job
@@ -19,8 +17,9 @@ from veriscope.collect.scrape.target import (
     discovered_labels,
 )
 from veriscope.signals import InvalidInputError, to_labels
+from veriscope.signals.log import get_log
 
-_log = structlog.get_logger(__name__)
+_log = get_log(__name__)
 
 
 class ScrapePool:

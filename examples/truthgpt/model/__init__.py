@@ -1,0 +1,1 @@
+"""The language models: tokens, n-grams, a transformer, their training and what they say."""

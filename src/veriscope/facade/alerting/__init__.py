@@ -1,0 +1,1 @@
+"""Alert conditions, who is told, and when."""

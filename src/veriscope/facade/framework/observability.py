@@ -1,0 +1,405 @@
+"""`ObservabilityFramework`: traces, metrics, events, alerts and dashboards of one service."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+from opentelemetry import trace as otel
+from opentelemetry.context import get_current
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from veriscope.alert import SerialWorker
+from veriscope.facade.alerting.alerts import AlertBook
+from veriscope.facade.alerting.receivers import Receivers, Source
+from veriscope.facade.fork_lock import ForkLock
+from veriscope.facade.framework.dashboards import to_document, upload
+from veriscope.facade.framework.history import MetricHistory, Recent
+from veriscope.facade.framework.metrics import dropped_counter
+from veriscope.facade.traces.ids import new_span_id, new_trace_id
+from veriscope.facade.traces.store import TraceStore
+from veriscope.facade.traces.summary import summarize
+from veriscope.facade.traces.trace import LogLevel, Span, TraceContext
+from veriscope.facade.traces.traced import trace_calls
+from veriscope.instrument import delivery
+from veriscope.signals import (
+    Clock,
+    SystemClock,
+    UnavailableError,
+    VeriscopeError,
+    require_at_least,
+)
+
+_LEVELS: Final = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.CRITICAL: logging.CRITICAL,
+}
+# https://opentelemetry.io/docs/specs/otel/logs/data-model/#severity-fields
+_SEVERITIES: Final = {
+    LogLevel.DEBUG: 5,
+    LogLevel.INFO: 9,
+    LogLevel.WARNING: 13,
+    LogLevel.ERROR: 17,
+    LogLevel.CRITICAL: 21,
+}
+_LOGS_ROOM: Final = "veriscope.instrument.logs"
+_UPLOAD_PAUSE_S: Final = 5.0
+_UPLOAD_TRIES: Final = 60
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class FrameworkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a framework keeps in memory; past a limit the oldest goes, and is counted."""
+
+    max_spans: int = 10_000
+    """Finished spans, and as many unfinished ones."""
+    max_span_logs: int = 128
+    """Log entries of one span; past it new ones are dropped."""
+    max_metrics: int = 1_000
+    """Metric names; values of further ones are sent to the server, but not kept."""
+    max_metric_points: int = 10_000
+    """Values of one metric."""
+    max_alerts: int = 1_000
+    """Alerts; one more is refused."""
+    max_dashboards: int = 100
+    """Dashboards."""
+    repeat_interval_s: float = 4 * 3600.0
+    """Seconds after which receivers are told again about an alert that still fires."""
+
+    def __post_init__(self) -> None:
+        require_at_least(
+            self,
+            1,
+            "max_spans",
+            "max_span_logs",
+            "max_metrics",
+            "max_metric_points",
+            "max_alerts",
+            "max_dashboards",
+        )
+
+
+class ObservabilityFramework:
+    """
+    Traces, metrics, events, alerts and dashboards of the service *service_name*.
+
+    Everything is kept in memory, within the limits of *options*, and with a server configured
+    (`VERISCOPE_URL` or `veriscope.configure`) everything is sent there as well. *receivers* are
+    told about alerts; those of `configure` where None. All methods may be called from any
+    thread and from asyncio, and none of them waits for the network.
+    """
+
+    def __init__(
+        self,
+        service_name: str,
+        *,
+        receivers: Source | None = None,
+        options: FrameworkOptions | None = None,
+        registry: CollectorRegistry = REGISTRY,
+        clock: Clock | None = None,
+    ) -> None:
+        self.service_name = service_name
+        self.logger = logging.getLogger(service_name)
+        self.options = options = options or FrameworkOptions()
+        clock = clock or SystemClock()
+        self._dropped = dropped_counter(registry)
+        self._lock = ForkLock()
+        self._traces = TraceStore(options.max_spans, self._dropped.labels("spans").inc)
+        self._metrics = MetricHistory(
+            options.max_metrics, options.max_metric_points, self._dropped.labels("metrics").inc
+        )
+        self._receivers = Receivers(receivers, clock=clock, registry=registry)
+        self._alerts = AlertBook(
+            service_name,
+            self._receivers,
+            clock=clock,
+            logger=self.logger,
+            max_alerts=options.max_alerts,
+            repeat_interval_s=options.repeat_interval_s,
+            send=self._send_alert_notification,
+        )
+        self._uploads = SerialWorker("dashboards", options.max_dashboards)
+        self.traces: dict[str, list[Span]] = self._traces.traces
+        self.spans: dict[str, Span] = self._traces.spans
+        self.metrics: dict[str, Recent] = self._metrics.metrics
+        self.alerts: list[dict[str, Any]] = self._alerts.alerts
+        self.dashboards: dict[str, dict[str, Any]] = {}
+
+    # Traces
+
+    def start_trace(self, operation_name: str, trace_context: TraceContext | None = None) -> Span:
+        """
+        Start a span, which runs until it is finished; it does not become the active one.
+
+        Its parent is *trace_context*; else the span that is active here, OpenTelemetry's
+        included; else it has none and begins a trace.
+        """
+        if trace_context is not None:
+            span = trace_context.create_child_span(operation_name)
+        else:
+            span = self._start_here(operation_name)
+        span.export_as(self.service_name)
+        span.on_finish(self._traces.finish)
+        self._traces.start(span)
+        return span
+
+    def finish_span(self, span: Span, status: str = "completed") -> None:
+        """End *span* with *status*; nothing happens where it has ended already."""
+        if self.spans.get(span.span_id) is not span:
+            span.on_finish(self._traces.finish)  # one that was made without this framework
+        span.finish(status)
+
+    def add_span_tag(self, span: Span, key: str, value: Any) -> None:
+        """Set one tag of *span*."""
+        span.set_tag(key, value)
+
+    def add_span_log(
+        self, span: Span, message: str, level: LogLevel = LogLevel.INFO, **kwargs: Any
+    ) -> None:
+        """Add an entry to the logs of *span*; dropped and counted past `max_span_logs`."""
+        if len(span.logs) >= self.options.max_span_logs:
+            self._dropped.labels("logs").inc()
+            return
+        span.log(message, level, **kwargs)
+
+    def span(self, operation_name: str, trace_context: TraceContext | None = None) -> Span:
+        """
+        Return a span to be used in a `with`: active inside, finished at the end.
+
+        An exception goes on its way, is noted in the span's logs, and makes its status `error`.
+        """
+        return self.start_trace(operation_name, trace_context)
+
+    @overload
+    def traced(self, name: Function) -> Function: ...
+
+    @overload
+    def traced(self, name: str | None = None) -> Callable[[Function], Function]: ...
+
+    def traced(self, name: Any = None) -> Any:
+        """
+        Give every call of a function a span, named *name* or as the function is.
+
+        For functions, coroutine functions and both kinds of generators, as `@traced`,
+        `@traced()` or `@traced("name")`.
+        """
+        if callable(name):
+            return self._traced(name, None)
+        return lambda function: self._traced(function, name)
+
+    def get_trace_summary(self, trace_id: str) -> dict[str, Any]:
+        """
+        Return what the trace took: see `trace_summary.summarize`; empty for one not known.
+
+        `complete` is False while one of its spans still runs.
+        """
+        spans, complete = self._traces.of_trace(trace_id)
+        return summarize(trace_id, spans, complete=complete) if spans else {}
+
+    # Metrics and events
+
+    def log_metric(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        """
+        Record one value; what is no number is dropped, counted and logged.
+
+        On the server the series has *tags* as labels, and `service`, this framework's.
+        """
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            self._dropped.labels("metrics").inc()
+            self.logger.warning("metric %s: %r is no number; it is dropped", name, value)
+            return
+        tags = {} if tags is None else tags
+        self._metrics.add(name, value if type(value) is int else number, tags)
+        exporter = delivery.current()
+        if exporter is not None:
+            exporter.add_sample(name, {"service": self.service_name, **tags}, number)
+
+    def get_metrics_summary(self, metric_name: str, duration: float = 300) -> dict[str, Any]:
+        """Return figures of the last *duration* seconds; empty where there are no values."""
+        return self._metrics.summary(metric_name, duration)
+
+    def log_event(
+        self, event_name: str, event_data: Mapping[str, Any], level: LogLevel = LogLevel.INFO
+    ) -> None:
+        """Write one line of JSON to the logger, at *level*, and send it as a log record."""
+        event = {
+            "event_name": event_name,
+            "event_data": event_data,
+            "level": level.value,
+            "timestamp": datetime.now().isoformat(),  # noqa: DTZ005 - the document's times are naive
+            "service": self.service_name,
+        }
+        line = _json_line(event)
+        self.logger.log(_LEVELS[level], "%s", line)
+        if not _ships_records(self.logger, _LEVELS[level]):
+            self._send_event(event_name, event_data, level)
+
+    # Alerts and dashboards
+
+    def create_alert(
+        self,
+        alert_name: str,
+        condition: str,
+        severity: str = "warning",
+        *,
+        language: str = "auto",
+        for_s: float = 0.0,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        receiver: str | None = None,
+    ) -> dict[str, Any]:
+        """
+        Create an alert that fires while *condition* holds, and has held for *for_s* seconds.
+
+        *language* is `simple` (see `conditions`), `promql` (needs a server) or `auto`: whichever
+        can read it, simple first. Only *receiver* is told, or all where None. Raises
+        `InvalidInputError` where the condition cannot be read.
+        """
+        return self._alerts.create(
+            alert_name,
+            condition,
+            severity,
+            language=language,
+            for_s=for_s,
+            labels=labels or {},
+            annotations=annotations or {},
+            receiver=receiver,
+        )
+
+    def check_alerts(self, metrics: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """
+        Return the alerts that fire for *metrics*, or for the latest logged metrics where None.
+
+        Receivers are told when an alert begins and when it ends, not at each check.
+        """
+        return self._alerts.check(self._metrics.latest() if metrics is None else metrics)
+
+    def _send_alert_notification(self, alert_data: dict[str, Any]) -> None:
+        """Tell the receivers that an alert fires; a subclass may send it elsewhere, or also."""
+        self._alerts.notify(alert_data["alert_id"])
+
+    def create_dashboard(
+        self, dashboard_name: str, widgets: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Create a dashboard; with a server configured it is shown there at `/dashboards/ID`."""
+        now = datetime.now().isoformat()  # noqa: DTZ005 - the document's times are naive
+        dashboard: dict[str, Any] = {
+            "dashboard_id": str(uuid.uuid4()),
+            "dashboard_name": dashboard_name,
+            "widgets": [dict(widget) for widget in widgets],
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self._lock:
+            if len(self.dashboards) >= self.options.max_dashboards:
+                self.dashboards.pop(next(iter(self.dashboards)))
+                self._dropped.labels("dashboards").inc()
+            self.dashboards[dashboard["dashboard_id"]] = dashboard
+        if delivery.current() is not None:
+            self._upload(to_document(dashboard, self.service_name))
+        return dashboard
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until notifications, dashboards and telemetry are sent; False past *timeout_s*."""
+        end = time.monotonic() + timeout_s
+        return all(
+            [
+                self._receivers.flush(max(0.0, end - time.monotonic())),
+                self._uploads.flush(max(0.0, end - time.monotonic())),
+                delivery.current() is None or delivery.flush(max(0.0, end - time.monotonic())),
+            ]
+        )
+
+    def _start_here(self, operation_name: str) -> Span:
+        current = TraceContext.current()
+        if current is None:
+            span = Span(new_trace_id(), new_span_id(), None, operation_name)
+        else:
+            span = Span(current.trace_id, new_span_id(), current.span_id, operation_name)
+        span.attach_parent(get_current())
+        return span
+
+    def _traced(self, function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
+        operation = name or str(getattr(function, "__qualname__", type(function).__name__))
+        return trace_calls(function, lambda: self.start_trace(operation))
+
+    def _send_event(self, name: str, data: Mapping[str, Any], level: LogLevel) -> None:
+        exporter = delivery.current()
+        if exporter is None:
+            return
+        place = otel.get_current_span().get_span_context()
+        exporter.add_log(
+            delivery.LogRecord(
+                time_ns=time.time_ns(),
+                severity_number=_SEVERITIES[level],
+                severity_text=level.value,
+                body=name,
+                attributes={"event.name": name, **data},
+                trace_id=place.trace_id,
+                span_id=place.span_id,
+                logger=self.logger.name,
+            )
+        )
+
+    def _upload(self, document: Mapping[str, Any]) -> None:
+        if not self._uploads.put(
+            _Upload(document, self.logger, self._dropped.labels("dashboards").inc)
+        ):
+            self._dropped.labels("dashboards").inc()
+
+
+class _Upload:
+    """The worker's job for one dashboard: again while the server cannot be reached."""
+
+    def __init__(
+        self, document: Mapping[str, Any], logger: logging.Logger, on_drop: Callable[[], None]
+    ) -> None:
+        self._document = document
+        self._logger = logger
+        self._on_drop = on_drop
+        self._tries = 0
+
+    def __call__(self) -> float | None:
+        self._tries += 1
+        try:
+            upload(self._document)
+        except UnavailableError as error:
+            if self._tries < _UPLOAD_TRIES:
+                return _UPLOAD_PAUSE_S
+            self._give_up(error)
+        except VeriscopeError as error:
+            self._give_up(error)
+        return None
+
+    def _give_up(self, error: VeriscopeError) -> None:
+        self._on_drop()
+        self._logger.warning("dashboard %s not sent: %s", self._document["title"], error)
+
+
+def _json_line(event: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(event, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({**event, "event_data": repr(event["event_data"])})
+
+
+def _ships_records(logger: logging.Logger, level: int) -> bool:
+    """Tell whether `configure_logging` sends what *logger* writes, so that it is not sent twice."""
+    if not logger.isEnabledFor(level):
+        return False
+    found: logging.Logger | None = logger
+    while found is not None:
+        if any(type(each).__module__.startswith(_LOGS_ROOM) for each in found.handlers):
+            return True
+        found = found.parent if found.propagate else None
+    return False

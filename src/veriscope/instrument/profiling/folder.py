@@ -1,0 +1,57 @@
+"""A folder of profiles that cannot grow without bound."""
+
+import contextlib
+import errno
+import os
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """
+    Put *content* at *path* so that nobody ever reads half of it; raises `OSError`.
+
+    What a full disk leaves of it is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+
+
+def failure_reason(error: OSError) -> str:
+    """Return the label value for a file that could not be written."""
+    return "disk_full" if error.errno in _FULL else "file_error"
+
+
+def file_stem(name: str) -> str:
+    """Return *name* fit for a file's name: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", name)[:100] or "_"
+
+
+def keep_newest(directory: Path, pattern: re.Pattern[str], keep: int) -> None:
+    """
+    Remove all but the *keep* newest files of *directory* whose name matches *pattern*.
+
+    A file from the future is older than all others: the clock was set back since.
+    """
+    now_ns = time.time_ns()
+    found: list[tuple[int, str]] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(directory):
+            if pattern.fullmatch(entry.name):
+                modified_ns = entry.stat().st_mtime_ns
+                found.append((modified_ns if modified_ns <= now_ns else 0, entry.path))
+    for _, path in sorted(found)[: max(0, len(found) - keep)]:
+        # Another process that keeps the same folder tidy may have been faster.
+        with contextlib.suppress(OSError):
+            Path(path).unlink()

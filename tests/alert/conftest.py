@@ -1,0 +1,244 @@
+"""Real ends for notifications: an HTTP server, a mail server, and groups to send to them."""
+
+import base64
+import json
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veriscope.alert import Alert, AlertGroup
+from veriscope.signals import to_labels
+
+
+@dataclass
+class Request:
+    """One request that arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class HttpReceiver:
+    """What arrived, and what to answer: `statuses` in order, then 200."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+        self.requests: list[Request] = []
+        self.arrived = threading.Condition()
+        self.gate = threading.Event()
+        self.gate.set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.gate.wait(30)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with outer.arrived:
+                    status = outer.statuses.pop(0) if outer.statuses else 200
+                    outer.requests.append(Request(self.path, dict(self.headers), body))
+                    outer.arrived.notify_all()
+                self.send_response(status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "6")
+                self.end_headers()
+                self.wfile.write(b"answer")
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The base address."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def wait(self, count: int) -> list[Request]:
+        """Return the requests once there are *count*."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.requests) >= count, 20), self.requests
+            return list(self.requests)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    """Return an HTTP server that takes everything."""
+    found = HttpReceiver()
+    yield found
+    found.close()
+
+
+@dataclass
+class Mailbox:
+    """A mail server on loopback: SMTP with STARTTLS and AUTH PLAIN, spoken for real."""
+
+    tls: ssl.SSLContext | None
+    user: str = "me"
+    password: str = "secret"  # noqa: S105 - of this server only
+    refuse: dict[str, str] = field(default_factory=dict)
+    messages: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    port: int = 0
+
+
+class SmtpSession(socketserver.StreamRequestHandler):
+    """One connection, as RFC 5321, 3207 and 4954 have it."""
+
+    mailbox: Mailbox
+
+    def handle(self) -> None:  # noqa: C901 - one branch for each verb
+        """Answer until the other side is done."""
+        self.is_encrypted = False
+        self._say("220 test")
+        sender, recipients = "", []
+        while line := self.rfile.readline().decode().strip():
+            verb = line[:4].upper()
+            if verb in self.mailbox.refuse:
+                self._say(self.mailbox.refuse[verb])
+            elif verb == "EHLO":
+                self._say("250-test")
+                if self.mailbox.tls is not None and not self.is_encrypted:
+                    self._say("250-STARTTLS")
+                self._say("250 AUTH PLAIN")
+            elif verb == "STAR":
+                self._say("220 go on")
+                assert self.mailbox.tls is not None
+                self._encrypt(self.mailbox.tls)
+            elif verb == "AUTH":
+                self._login(line.split()[-1])
+            elif verb == "MAIL":
+                sender = line.partition("<")[2].partition(">")[0]
+                self._say("250 ok")
+            elif verb == "RCPT":
+                recipients.append(line.partition("<")[2].partition(">")[0])
+                self._say("250 ok")
+            elif verb == "DATA":
+                self._say("354 go on")
+                self._keep(sender, recipients)
+                self._say("250 kept")
+            elif verb == "QUIT":
+                self._say("221 bye")
+                return
+            else:
+                self._say("250 ok")
+
+    def _encrypt(self, tls: ssl.SSLContext) -> None:
+        self.connection = tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", buffering=0)
+        self.is_encrypted = True
+
+    def finish(self) -> None:
+        """Close what the encryption opened."""
+        super().finish()
+        self.connection.close()
+
+    def _login(self, secret: str) -> None:
+        _, user, password = base64.b64decode(secret).decode().split("\0")
+        self.mailbox.logins.append(user)
+        good = (user, password) == (self.mailbox.user, self.mailbox.password)
+        self._say("235 welcome" if good else "535 wrong")
+
+    def _keep(self, sender: str, recipients: list[str]) -> None:
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            lines.append(line.removeprefix(b"."))
+        message = message_from_bytes(b"".join(lines), policy=policy.default)
+        self.mailbox.encrypted.append(self.is_encrypted)
+        self.mailbox.messages.append((sender, recipients, message))
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+
+class QuietServer(socketserver.ThreadingTCPServer):
+    """Lets clients leave in the middle, as those do that trust no certificate of ours."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a PEM file with the key and certificate of `localhost`."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "both.pem"
+    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
+    return both
+
+
+@pytest.fixture
+def open_mailbox(certificate: Path) -> Iterator[Callable[..., Mailbox]]:
+    """Start mail servers, with TLS unless told otherwise."""
+    servers: list[socketserver.ThreadingTCPServer] = []
+
+    def start(*, tls: bool = True) -> Mailbox:
+        context = None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+        mailbox = Mailbox(context)
+        handler = type("Session", (SmtpSession,), {"mailbox": mailbox})
+        server = QuietServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        mailbox.port = server.server_address[1]
+        servers.append(server)
+        return mailbox
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def make_group() -> Callable[..., AlertGroup]:
+    """Make groups of alerts that differ in their label `instance`."""
+
+    def make(*, firing: int = 1, resolved: int = 0, name: str = "HighLoad") -> AlertGroup:
+        alerts = tuple(
+            Alert(
+                labels=to_labels({"alertname": name, "severity": "critical", "instance": str(i)}),
+                annotations=to_labels({"summary": "Load is <high>"}),
+                starts_at_ms=1_700_000_000_000,
+                ends_at_ms=None if i < firing else 1_700_000_060_000,
+                generator_url="http://veriscope/graph",
+            )
+            for i in range(firing + resolved)
+        )
+        return AlertGroup("team", alerts, to_labels({"alertname": name}), "http://veriscope")
+
+    return make

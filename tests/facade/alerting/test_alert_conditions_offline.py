@@ -1,0 +1,56 @@
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from veriscope.alert import SerialWorker
+from veriscope.facade.alerting.evaluation import PromqlCondition, SimpleCondition, read_condition
+from veriscope.instrument import delivery
+
+
+@pytest.fixture
+def worker() -> Iterator[SerialWorker]:
+    """Return a worker that asks the server."""
+    made = SerialWorker("test", 10)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dead_server() -> Iterator[None]:
+    """Configure a server that is not there."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        delivery.configure(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        yield
+        delivery.shutdown(0.1)
+        delivery.configure()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("cpu > 90", SimpleCondition),
+        ("promql: cpu > 90", PromqlCondition),
+        ("rate(x[5m]) > 1", PromqlCondition),
+        ('x{a="b"} > 1', PromqlCondition),
+        ("cpu > 90 and `x y` == 'down'", SimpleCondition),
+    ],
+)
+def test_each_language_is_told_from_the_other(worker: SerialWorker, text: str, kind: type) -> None:
+    """What both could read is ours, whose metrics are at hand."""
+    assert isinstance(read_condition(text, "auto", worker), kind)
+
+
+@pytest.mark.usefixtures("dead_server")
+def test_a_server_that_is_away_makes_promql_unknown_and_nobody_wait(worker: SerialWorker) -> None:
+    """Checking costs nothing, and the reason is that of the connection."""
+    condition = read_condition("rate(x[5m]) > 1", "auto", worker)
+    started = time.monotonic()
+    assert condition.evaluate({}).holds is None
+    assert time.monotonic() - started < 1
+    assert worker.flush(30)
+    verdict = condition.evaluate({})
+    assert verdict.holds is None
+    assert "127.0.0.1" in verdict.reason

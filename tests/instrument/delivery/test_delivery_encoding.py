@@ -1,0 +1,118 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter
+
+from veriscope.instrument.delivery.http import Answer, failure_of
+from veriscope.instrument.delivery.metrics import LooseSample, MetricEncoder
+from veriscope.instrument.delivery.otlp import LogEncoder
+from veriscope.instrument.delivery.records import LogRecord
+from veriscope.instrument.delivery.tally import Reason, Signal, Tally
+from veriscope.signals import SampleBatch, to_labels
+
+NOW_S = 1_700_000_000.0
+
+
+def encoder(tally: Tally | None = None) -> MetricEncoder:
+    """Return an encoder of an empty registry."""
+    return MetricEncoder(CollectorRegistry(), {"job": "shop"}, tally or Tally())
+
+
+@given(
+    st.text(),
+    st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.none(), st.booleans())),
+    st.one_of(st.floats(), st.integers(), st.text()),
+)
+def test_any_name_tag_and_value_is_sent_or_counted(
+    name: str, tags: dict[str, object], value: object
+) -> None:
+    """Whatever an application hands over, the names are Prometheus' and nothing raises."""
+    tally = Tally()
+    sample = LooseSample(name, tuple(tags.items()), value, 1)  # type: ignore[arg-type]
+    requests = list(encoder(tally).samples([sample]))
+    sent = sum(request.items for request in requests)
+    assert sent + tally.dropped_items(Signal.METRICS) == 1
+
+
+@pytest.mark.parametrize("series", [0, 1, 4095, 4096, 4097, 9000])
+def test_large_batches_leave_in_several_requests(series: int) -> None:
+    """Each series is in one of them, and the samples add up."""
+    labels = tuple(to_labels({"__name__": "m", "n": str(number)}) for number in range(series))
+    requests = list(encoder().batch(SampleBatch.at(labels, np.zeros(series), 1)))
+    assert sum(request.items for request in requests) == series
+    assert len(requests) == max(1, -(-series // 4096))
+
+
+def test_what_metrics_mean_is_told_again_after_a_loss() -> None:
+    """Metadata travels once, unless samples were dropped since."""
+    registry, tally = CollectorRegistry(), Tally()
+    Counter("orders", "What customers want.", registry=registry)
+    encode = MetricEncoder(registry, {}, tally)
+    sizes = [len(next(iter(encode.reading(number))).content) for number in (1, 2)]
+    tally.dropped(Signal.METRICS, Reason.QUEUE_FULL, 1)
+    sizes.append(len(next(iter(encode.reading(3))).content))
+    assert sizes[0] == sizes[2] > sizes[1]
+
+
+def test_a_large_group_of_records_leaves_in_several_requests() -> None:
+    """No request is larger than servers take."""
+    records = [LogRecord(1, 9, "INFO", "x" * 60_000, logger="shop")] * 200
+    requests = list(LogEncoder({"process.pid": "1"}, Tally())(records))
+    assert len(requests) > 4
+    assert sum(request.items for request in requests) == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "is_settled", "is_suspect"),
+    [
+        (301, True, False),
+        (400, True, False),
+        (401, True, False),
+        (408, False, False),
+        (413, True, False),
+        (425, False, False),
+        (429, False, False),
+        (500, False, True),
+        (501, False, True),
+        (502, False, False),
+        (503, False, False),
+        (504, False, False),
+    ],
+)
+def test_answers_mean_what_the_protocols_say(
+    status: int,
+    is_settled: bool,  # noqa: FBT001 - a table
+    is_suspect: bool,  # noqa: FBT001
+) -> None:
+    """Some refusals are final, some come later, some are the server's own failure."""
+    failure = failure_of(Answer(status, "Why", {}, b"be\x00cause"), NOW_S)
+    assert failure is not None
+    assert (failure.is_settled, failure.is_suspect) == (is_settled, is_suspect)
+    assert re.match(rf"HTTP {status} Why: be cause", failure.text)
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_any_success_is_one(status: int) -> None:
+    """Servers differ in how they say yes."""
+    assert failure_of(Answer(status, "", {}, b""), NOW_S) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("Tue, 14 Nov 2023 22:13:50 GMT", 30.0),
+        ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
+        ("soon", 0.0),
+        ("-5", 0.0),
+        ("99999999", 600.0),
+    ],
+)
+def test_retry_after_is_read(text: str, seconds: float) -> None:
+    """Seconds or a date (RFC 9110), at most ten minutes; nonsense is none."""
+    failure = failure_of(Answer(429, "", {"Retry-After": text}, b""), NOW_S)
+    assert failure is not None
+    assert failure.retry_after_s == seconds
