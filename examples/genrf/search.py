@@ -23,7 +23,6 @@ Simulate = Callable[[Array], dict[str, float] | None]
 _CANDIDATES: Final = 256
 _ELITE: Final = 6
 _FIRST: Final = 10
-_PROBES: Final = 3
 _EXPERIENCED: Final = 60
 """Simulations behind a surrogate from which a search needs no strangers to begin with."""
 
@@ -81,20 +80,16 @@ class Search:
         self.progress = Progress()
 
     def probe(self, simulate: Simulate) -> None:
-        """Try the middle of the space and a few more points: what is learned already, or chance."""
-        if self._surrogate.is_trained:
-            more = self._next()
-        else:
-            more = self._rng.uniform(0.25, 0.75, (_PROBES, self._size))
-        self._try(simulate, np.vstack((np.full(self._size, 0.5), more)))
+        """Try the middle of the space and enough more points to compare topologies by."""
+        middle = np.full(self._size, 0.5)
+        if self._surrogate.simulations >= _EXPERIENCED:
+            self._try(simulate, np.vstack((middle, self._next())))
+            return
+        self._try(simulate, np.vstack((middle, self._around(middle))))
+        self._try(simulate, self._next())
 
     def run(self, simulate: Simulate, is_cancelled: Callable[[], bool]) -> Progress:
-        """Search until the targets are met, the budget is spent or it is cancelled."""
-        if self._surrogate.simulations < _EXPERIENCED:
-            best = self.progress.best
-            self._try(
-                simulate, self._around(np.full(self._size, 0.5) if best is None else best.point)
-            )
+        """Search on until the targets are met, the budget is spent or it is cancelled."""
         while not self._is_done() and not is_cancelled():
             self._try(simulate, self._next())
         return self.progress

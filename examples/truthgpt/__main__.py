@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
             host=host,
             port=int(port),
             directory=options.data,
+            corpus=options.corpus,
             workers=options.workers,
             max_waiting=options.queue,
         )
@@ -45,6 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("data/truthgpt"),
         help="where weights, logs and profiles are kept (default: ./data/truthgpt)",
+    )
+    parser.add_argument(
+        "--corpus",
+        metavar="FILE",
+        type=Path,
+        help="text to learn from (default: the repository's documents)",
     )
     parser.add_argument(
         "--workers", metavar="N", type=int, default=1, help="inference threads (default: 1)"

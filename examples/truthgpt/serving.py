@@ -39,6 +39,8 @@ class Settings:
 
     directory: Path
     """Where weights, logs and profiles are kept."""
+    corpus: Path | None = None
+    """Text to learn from; the repository's documents where it is not given."""
     host: str = "127.0.0.1"
     port: int = 8101
     workers: int = 1
@@ -52,7 +54,9 @@ def serve(settings: Settings) -> None:
     veriscope.configure(service_name=watching.SERVICE)
     veriscope.configure_logging(watching.SERVICE, directory=settings.directory / "logs")
     veriscope.setup_tracing(watching.SERVICE)
-    models = load_or_train(corpus(_ROOT), settings.directory)
+    own = settings.corpus
+    text = corpus(_ROOT) if own is None else own.read_text(encoding="utf-8")
+    models = load_or_train(text, settings.directory)
     with veriscope.SamplingProfiler(directory=settings.directory / "profiles"):
         asyncio.run(_run(settings, build(models, settings, REGISTRY)))
     veriscope.shutdown()

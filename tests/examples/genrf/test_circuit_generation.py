@@ -78,7 +78,7 @@ def test_impossible_targets_are_told(simulator: Simulator, spec_of: Specs) -> No
 def test_a_broken_engine_is_a_failure(ngspice: str, spec_of: Specs) -> None:
     """When every simulation dies the generation fails and says of what."""
     simulator = Simulator(executable=ngspice, sabotage=lambda _deck: None)
-    with pytest.raises(GenerationError, match=r"no_working_topology: .*8 x crashed"):
+    with pytest.raises(GenerationError, match=r"no_working_topology: .* x crashed"):
         generate_circuit(Attempt(spec_of(), Workbench(simulator)))
     simulator.close()
 

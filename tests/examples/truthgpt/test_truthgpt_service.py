@@ -19,16 +19,21 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def service(
-    trained: SimpleNamespace, truthgpt_data: Path, tmp_path_factory: pytest.TempPathFactory
+    trained: SimpleNamespace,
+    truthgpt_text: str,
+    truthgpt_data: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """Run the service as a process of its own on the trained weights; return its address."""
     assert trained.models
     log = tmp_path_factory.mktemp("service") / "log"
+    text = log.with_name("corpus.txt")
+    text.write_text(truthgpt_text, encoding="utf-8")
     with log.open("w") as errors:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "examples.truthgpt", "--listen", "127.0.0.1:0"),
-                *("--data", str(truthgpt_data), "--queue", "4"),
+                *("--data", str(truthgpt_data), "--corpus", str(text), "--queue", "4"),
             ],
             stdout=subprocess.PIPE,
             stderr=errors,
