@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -172,7 +172,7 @@ def business() -> Board:
                 bars(
                     "Popular frequencies",
                     "short",
-                    "sort_desc(sum by (band) (increase(genrf_requested_bands_total[$__range])))",
+                    "sort_desc(sum by (band) (increase(genrf_generation_requests_total[$__range])))",
                     "{{band}}",
                 ),
             ],
@@ -198,9 +198,8 @@ def business() -> Board:
                     "Feature adoption",
                     "reqps",
                     (
-                        "sum by (route) (rate(http_server_request_duration_seconds_count"
-                        f'{{job=~"genrf.*",route!~"/(metrics|health)"}}{_RATE}))',
-                        "{{route}}",
+                        f"sum by (feature) (rate(genrf_feature_uses_total{_RATE}))",
+                        "{{feature}}",
                     ),
                     stacked=True,
                 ),
@@ -243,7 +242,7 @@ def error_analysis() -> Board:
                 bars(
                     "Failures by frequency band",
                     "short",
-                    'sum by (band) (increase(genrf_requested_bands_total{status="failed"}[$__range]))',
+                    "sum by (band) (increase(genrf_failed_generations_total[$__range]))",
                     "{{band}}",
                 ),
             ],

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 from opentelemetry import context as otel_context
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 import veriscope
 from examples.genrf.circuits import CircuitSpec
@@ -27,6 +27,7 @@ from examples.genrf.generation import (
     generate_circuit,
 )
 from examples.genrf.spice import ENGINE
+from examples.genrf.usage import band_of
 from veriscope.genrf import record_generation, record_pending_generations, record_quality
 from veriscope.signals import OverloadedError, UnavailableError
 
@@ -78,6 +79,12 @@ class JobQueue:
             "genrf_queue_wait_seconds",
             "Time that generations waited for a worker.",
             buckets=[0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60],
+            registry=registry,
+        )
+        self._failed = Counter(
+            "genrf_failed_generations_total",
+            "Generations without a circuit that meets its targets.",
+            ["technology", "band"],
             registry=registry,
         )
         self._workers = [
@@ -179,6 +186,8 @@ class JobQueue:
         finally:
             elapsed_s = time.monotonic() - begun
             record_generation(job.spec.circuit_type, job.spec.technology, status, elapsed_s, rounds)
+            if status == "failed":
+                self._failed.labels(job.spec.technology, band_of(job.spec)).inc()
             with self._lock:
                 self._seconds_each += 0.1 * (elapsed_s - self._seconds_each)
 

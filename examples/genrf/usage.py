@@ -13,6 +13,11 @@ from examples.genrf.circuits import CircuitSpec
 _BANDS: Final = ((1e9, "below 1 GHz"), (3e9, "1 to 3 GHz"), (6e9, "3 to 6 GHz"))
 
 
+def band_of(spec: CircuitSpec) -> str:
+    """Return the range of frequencies that *spec* is for."""
+    return next((name for top, name in _BANDS if spec.frequency < top), "6 GHz and above")
+
+
 class _Recent:
     """Names seen within a window, at most the *limit* latest."""
 
@@ -89,8 +94,7 @@ class Usage:
         """Count an accepted generation and who asked for it."""
         self._users.see(spec.user_id)
         self._sessions.see(spec.session_id)
-        band = next((name for top, name in _BANDS if spec.frequency < top), "6 GHz and above")
-        self._requests.labels(spec.circuit_type, spec.technology, band).inc()
+        self._requests.labels(spec.circuit_type, spec.technology, band_of(spec)).inc()
         self._features.labels("generate").inc()
 
     def exported(self, file_format: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from scipy.optimize import minimize  # type: ignore[import-untyped]
+from scipy.optimize import minimize
 
 from examples.truthgpt.model.catalogue import NGRAM, TRANSFORMER, Catalogue
 from examples.truthgpt.model.training import descend, validation_loss

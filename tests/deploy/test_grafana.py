@@ -12,6 +12,11 @@ from deploy.grafana.board import to_json
 from veriscope.query.promql import parse
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards"
+DOCUMENTED = {
+    name
+    for page in (Path(__file__).parents[2] / "docs").glob("*.md")
+    for name in re.findall(r"`(\w+)", page.read_text())
+}
 PANELS = [
     pytest.param(panel, id=f"{file.stem}: {panel['title']}")
     for file in sorted(FOLDER.glob("*.json"))
@@ -74,6 +79,22 @@ def test_a_panel_s_queries_are_promql(panel: Any) -> None:
     assert expressions(panel)
     for expr in expressions(panel):
         parse(expr)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_asks_for_metrics_that_exist(panel: Any) -> None:
+    """Each metric is one that the documents of this project list."""
+    for expr in expressions(panel):
+        for name in re.findall(r"\b[a-z][a-z0-9_]+_[a-z0-9_]+\b(?=[{\[)\s]|$)", bare(expr)):
+            family = re.sub(r"_(bucket|sum|count)$", "", name)
+            assert {name, family} & DOCUMENTED, name
+
+
+def bare(expr: str) -> str:
+    """Return *expr* without its strings, groupings and functions."""
+    expr = re.sub(r'"[^"]*"', '""', expr)
+    expr = re.sub(r"\b(by|without)\s*\([^)]*\)", "", expr)
+    return re.sub(r"\b\w+\(", "(", expr)
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -49,7 +49,8 @@ _SEVERITIES: Final = {
     LogLevel.ERROR: 17,
     LogLevel.CRITICAL: 21,
 }
-_LOGS_ROOM: Final = "veriscope.instrument.logs"
+# Names of dashboards become ids within it.
+_DASHBOARDS: Final = uuid.UUID("5c1b9c0e-6a0b-4f5e-9d7a-2f6f0d2f4a3b")
 _UPLOAD_PAUSE_S: Final = 5.0
 _UPLOAD_TRIES: Final = 60
 
@@ -291,16 +292,23 @@ class ObservabilityFramework:
     def create_dashboard(
         self, dashboard_name: str, widgets: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """Create a dashboard; with a server configured it is shown there at `/dashboards/ID`."""
+        """
+        Create a dashboard, in place of the one of this service that has the name already.
+
+        With a server configured it is shown there at `/dashboards/ID`.
+        """
         now = datetime.now().isoformat()  # noqa: DTZ005 - the document's times are naive
+        # The same id each time, so that a restart changes its dashboard and adds none.
+        name = f"{self.service_name}/{dashboard_name}".encode(errors="replace").decode()
         dashboard: dict[str, Any] = {
-            "dashboard_id": str(uuid.uuid4()),
+            "dashboard_id": str(uuid.uuid5(_DASHBOARDS, name)),
             "dashboard_name": dashboard_name,
             "widgets": [dict(widget) for widget in widgets],
             "created_at": now,
             "updated_at": now,
         }
         with self._lock:
+            self.dashboards.pop(dashboard["dashboard_id"], None)
             if len(self.dashboards) >= self.options.max_dashboards:
                 self.dashboards.pop(next(iter(self.dashboards)))
                 self._dropped.labels("dashboards").inc()
@@ -399,7 +407,7 @@ def _ships_records(logger: logging.Logger, level: int) -> bool:
         return False
     found: logging.Logger | None = logger
     while found is not None:
-        if any(type(each).__module__.startswith(_LOGS_ROOM) for each in found.handlers):
+        if any(getattr(handler, "ships", False) for handler in found.handlers):
             return True
         found = found.parent if found.propagate else None
     return False

@@ -107,7 +107,7 @@ def compare(before: Sequence[float], after: Sequence[float]) -> Comparison:
     Source: M. Hollander, D. Wolfe, "Nonparametric Statistical Methods", sections 4.1 to 4.3.
     """
     import numpy as np  # noqa: PLC0415 - with scipy, a second of import that only this needs
-    from scipy.stats import (  # type: ignore[import-untyped] # noqa: PLC0415 - likewise
+    from scipy.stats import (  # noqa: PLC0415 - likewise
         mannwhitneyu,
         norm,
     )

@@ -331,7 +331,7 @@ class Trial:
         count = self.tally.successful
         if count < 2:  # noqa: PLR2004 - one value has no spread
             return math.nan, math.nan
-        from scipy.special import (  # type: ignore[import-untyped] # noqa: PLC0415 - as needed
+        from scipy.special import (  # noqa: PLC0415 - as needed
             stdtrit,
         )
 

@@ -54,6 +54,11 @@ class PipelineHandler(logging.Handler):
         self._lost = 0
         self._outgoing: list[tuple[logging.LogRecord, dict[str, Any]]] = []
 
+    @property
+    def ships(self) -> bool:
+        """Whether records go to the server as well."""
+        return self._server is not None
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Deliver *record* where the filters let it through; whether they did."""
         # From Python 3.12 on, a filter may put another record in the place of the first.
