@@ -35,8 +35,11 @@ from examples.demo.load import LoadOptions
 from examples.demo.tally import Tally
 
 _SAMPLE_S: Final = 1.0
-_BLOCK_S: Final = 10.0
-"""Readings of so many seconds become one: neighbours in time are not independent."""
+_BLOCK_S: Final = 30.0
+"""
+Of the readings of so many seconds the lowest counts: what a process takes for a moment's work and
+gives back is no growth, and a leak raises the floor as it raises the peaks.
+"""
 _MAX_SLOPE: Final = float(1 << 20)
 """Bytes a minute that memory may grow by, at the upper end of the 95% interval."""
 _SETTLE_S: Final = 30.0
@@ -79,7 +82,8 @@ class MemoryLog:
             table = np.array(readings)
             late = table[table[:, 0] >= table[:, 0].mean()]
             blocks = ((late[:, 0] - late[0, 0]) // _BLOCK_S).astype(int)
-            points = np.array([late[blocks == block].mean(axis=0) for block in np.unique(blocks)])
+            of_block = [late[blocks == block] for block in np.unique(blocks)]
+            points = np.array([block[block[:, 1].argmin()] for block in of_block])
             last = f"{late[-1, 1] / 2**20:.1f} MiB"
             if len(points) < 5:
                 yield Verdict(f"memory of {name}", "flat", f"too short to tell, {last}", True)

@@ -1,10 +1,15 @@
 """Fixtures that many rooms share."""
 
+import importlib.util
 import itertools
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import textwrap
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +20,7 @@ from typing import Any
 
 import chdb
 import pytest
+import structlog
 
 from veriscope.signals import Duration
 from veriscope.store import RetentionOptions, Store, StoreOptions
@@ -23,9 +29,30 @@ from veriscope.wire import remote_write
 _databases = itertools.count()
 
 
+def _load(name: str) -> Any:
+    """Return the module *name* of this folder, which holds no tests."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"veriscope_tests_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_sink = _load("sink")
+_gpus = _load("gpus")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let golden files be written anew."""
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+
+
+@pytest.fixture(autouse=True)
+def _structlog_as_in_a_new_process() -> None:
+    """Forget what other tests configured (`capture_logs` does), since logs go where it says."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +168,90 @@ def run_server() -> Iterator[Callable[..., RunningServer]]:
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@pytest.fixture
+def reply() -> Any:
+    """Return the class of a sink's answers."""
+    return _sink.Reply
+
+
+@pytest.fixture
+def start_sink() -> Iterator[Callable[..., Any]]:
+    """Start servers that keep what the library sends, on a free port or a given one."""
+    started: list[Any] = []
+
+    def start(port: int = 0) -> Any:
+        started.append(_sink.Sink(port))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def sink(start_sink: Callable[..., Any]) -> Any:
+    """Return a server that keeps telemetry, and answers 200 unless told otherwise."""
+    return start_sink()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Any]:
+    """Return a server that keeps notifications, and answers 200 unless told otherwise."""
+    found = _sink.Receiver()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the tests' NVML once; its name is the one the dynamic linker is asked for."""
+    return Path(_gpus.build_nvml(tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"))
+
+
+@pytest.fixture
+def gpu_machine(nvml_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a machine of two GPUs that answer everything."""
+    path = tmp_path / "nvml.state"
+    monkeypatch.setenv("NVML_STATE", str(path))
+    return _gpus.GpuMachine(path, nvml_library)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a Python process ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[..., Ended]:
+    """Run a script in a new interpreter, with `VERISCOPE_URL` and what else is given around it."""
+
+    def run(script: str, url: str = "", *options: str, **environment: str) -> Ended:
+        path = tmp_path / "script.py"
+        path.write_text(textwrap.dedent(script))
+        begun = time.monotonic()
+        ended = subprocess.run(
+            [sys.executable, *options, str(path)],
+            env={**os.environ, "VERISCOPE_URL": url, "OTEL_SERVICE_NAME": "job", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - begun)
+
+    return run

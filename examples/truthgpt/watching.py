@@ -15,6 +15,7 @@ from veriscope.instrument.health import HealthApp, disk_check, memory_check
 
 SERVICE: Final = "truthgpt"
 PROVIDER: Final = "truthgpt"
+_MONITOR_INTERVAL_S: Final = 5.0
 _QUEUE_ALERT: Final = 16
 """Waiting prompts from which the queue is worth a warning."""
 
@@ -83,7 +84,7 @@ def observers(catalogue: Catalogue, inference: InferenceQueue, users: ActiveUser
         "ModelWorse", "validation_loss > 6 or validation_loss != validation_loss"
     )
     framework.create_dashboard("TruthGPT", _widgets())
-    performance = PerformanceMonitor()
+    performance = PerformanceMonitor(_MONITOR_INTERVAL_S)
     performance.add_custom_metric("inference_queue_depth", lambda: float(inference.waiting))
     performance.add_custom_metric("active_users", lambda: float(users.count()))
     performance.add_custom_metric("validation_loss", lambda: catalogue.losses[TRANSFORMER])
@@ -96,23 +97,51 @@ def _read_a_word(catalogue: Catalogue) -> None:
 
 def _widgets() -> list[dict[str, Any]]:
     job = f'job="{SERVICE}"'
-    shown = {
-        "Requests per second": (
-            "sum by (route, status) "
-            f"(rate(http_server_request_duration_seconds_count{{{job}}}[1m]))"
+    model = "{{gen_ai_request_model}}"
+    # Title, unit, query, and what its lines are called.
+    shown = (
+        (
+            "Requests",
+            "per second",
+            (
+                "sum by (route, status) "
+                f"(rate(http_server_request_duration_seconds_count{{{job}}}[1m]))"
+            ),
+            "{{route}} {{status}}",
         ),
-        "Time to first token, p95": (
-            "histogram_quantile(0.95, sum by (le, gen_ai_request_model) "
-            f"(rate(gen_ai_server_time_to_first_token_seconds_bucket{{{job}}}[1m])))"
+        (
+            "Time to first token, p95",
+            "seconds",
+            (
+                "histogram_quantile(0.95, sum by (le, gen_ai_request_model) "
+                f"(rate(gen_ai_server_time_to_first_token_seconds_bucket{{{job}}}[1m])))"
+            ),
+            model,
         ),
-        "Output tokens per second": (
-            "sum by (gen_ai_request_model) (rate(gen_ai_client_token_usage_sum"
-            f'{{{job},gen_ai_token_type="output"}}[1m]))'
+        (
+            "Output tokens",
+            "per second",
+            (
+                "sum by (gen_ai_request_model) (rate(gen_ai_client_token_usage_sum"
+                f'{{{job},gen_ai_token_type="output"}}[1m]))'
+            ),
+            model,
         ),
-        "Prompts that wait": f"sum by (gen_ai_request_model) (gen_ai_server_queue_depth{{{job}}})",
-        "Cost, US dollars per hour": f"sum(rate(gen_ai_cost_usd_total{{{job}}}[5m])) * 3600",
-        "Active users": f"truthgpt_active_users{{{job}}}",
-    }
+        (
+            "Prompts that wait",
+            "count",
+            f"sum by (gen_ai_request_model) (gen_ai_server_queue_depth{{{job}}})",
+            model,
+        ),
+        (
+            "Cost, US dollars per hour",
+            "number",
+            f"sum(rate(gen_ai_cost_usd_total{{{job}}}[5m])) * 3600",
+            "all models",
+        ),
+        ("Active users", "count", f"truthgpt_active_users{{{job}}}", "{{instance}}"),
+    )
     return [
-        {"title": title, "type": "timeseries", "query": query} for title, query in shown.items()
+        {"title": title, "type": "timeseries", "unit": unit, "query": query, "legend": legend}
+        for title, unit, query, legend in shown
     ]

@@ -1,7 +1,6 @@
-"""Real ends for notifications: an HTTP server, a mail server, and groups to send to them."""
+"""A real mail server, and groups of alerts to send to it and to `receiver`."""
 
 import base64
-import json
 import socketserver
 import ssl
 import subprocess
@@ -10,82 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from veriscope.alert import Alert, AlertGroup
 from veriscope.signals import to_labels
-
-
-@dataclass
-class Request:
-    """One request that arrived."""
-
-    path: str
-    headers: dict[str, str]
-    body: Any
-
-
-class HttpReceiver:
-    """What arrived, and what to answer: `statuses` in order, then 200."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.headers: dict[str, str] = {}
-        self.requests: list[Request] = []
-        self.arrived = threading.Condition()
-        self.gate = threading.Event()
-        self.gate.set()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.gate.wait(30)
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with outer.arrived:
-                    status = outer.statuses.pop(0) if outer.statuses else 200
-                    outer.requests.append(Request(self.path, dict(self.headers), body))
-                    outer.arrived.notify_all()
-                self.send_response(status)
-                for name, value in outer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", "6")
-                self.end_headers()
-                self.wfile.write(b"answer")
-
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """The base address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def wait(self, count: int) -> list[Request]:
-        """Return the requests once there are *count*."""
-        with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.requests) >= count, 20), self.requests
-            return list(self.requests)
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[HttpReceiver]:
-    """Return an HTTP server that takes everything."""
-    found = HttpReceiver()
-    yield found
-    found.close()
 
 
 @dataclass

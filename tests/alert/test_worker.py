@@ -62,6 +62,24 @@ def test_a_full_or_closed_worker_refuses(worker: SerialWorker) -> None:
     assert not worker.put(lambda: None)
 
 
+def test_without_a_thread_nothing_raises_and_the_next_job_tries_again(
+    worker: SerialWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system may have no thread left; what was queued meanwhile is not lost."""
+    seen: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert worker.put(once(seen, "first"))
+    assert worker.put(once(seen, "second"))
+    assert worker.flush(20)
+    assert seen == ["first", "second"]
+
+
+def no_thread(_: threading.Thread) -> None:
+    """Fail as `Thread.start` does where the system has no thread left."""
+    raise RuntimeError("can't start new thread")
+
+
 def test_closing_ends_a_pause(worker: SerialWorker) -> None:
     """A job that waits for its next try does not hold the end up."""
     tried = threading.Event()

@@ -217,7 +217,7 @@ def test_the_keyboard_reaches_everything(reader: "Reader") -> None:
     """Tab leads from the skip link over the places to the time windows."""
     page = live_overview(reader)
     reached = []
-    for _ in range(9):
+    for _ in range(10):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
     assert reached[0] == "Skip to content"

@@ -2,8 +2,7 @@ import json
 import logging
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def whole_lines(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-def test_a_limit_on_file_size_is_survived(tmp_path: Path) -> None:
+def test_a_limit_on_file_size_is_survived(run_python: Callable[..., Any], tmp_path: Path) -> None:
     """A process that may write no larger file loses records and not its life."""
     script = (
         "import logging, resource\n"
@@ -95,11 +94,8 @@ def test_a_limit_on_file_size_is_survived(tmp_path: Path) -> None:
         "assert REGISTRY.get_sample_value('veriscope_log_dropped_total', labels) > 50\n"
         "print('alive')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "alive\n"
-    assert done.stderr == ""
+    done = run_python(script)
+    assert (done.code, done.out, done.err) == (0, "alive\n", "")
     assert (tmp_path / "genrf.log").stat().st_size <= LIMIT
 
 

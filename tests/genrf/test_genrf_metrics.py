@@ -311,13 +311,13 @@ def test_a_refusal_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_label_values_are_bounded() -> None:
     """Past the limit new values become `other`; known ones stay, and long ones are cut."""
-    values = genrf.recorders._LabelValues()
+    values = genrf.recorders._Label()
     known = [values.admit(number) for number in range(100)]
     assert known == [str(number) for number in range(100)]
     assert values.admit("new") == "other"
     assert values.admit(7) == "7"
-    assert len(genrf.recorders._LabelValues().admit("x" * 1000)) == 128
-    assert genrf.recorders._LabelValues().admit("") == "unknown"
+    assert len(genrf.recorders._Label().admit("x" * 1000)) == 128
+    assert genrf.recorders._Label().admit("") == "unknown"
 
 
 def test_buckets_lead_to_traces(name: str) -> None:

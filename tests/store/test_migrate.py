@@ -28,6 +28,16 @@ def test_a_migration_cut_short_is_finished(open_store: Callable[..., Store]) -> 
     assert views["n"].to_pylist() == [1]
 
 
+def test_merged_parts_are_removed_by_one_thread(open_store: Callable[..., Store]) -> None:
+    """No table that is inserted into all the time starts the engine's pool of removal threads."""
+    store = open_store("removal")
+    others = store._engine.query(
+        "SELECT name FROM system.tables WHERE database = 'removal' AND engine LIKE '%MergeTree'"
+        " AND NOT position(engine_full, 'concurrent_part_removal_threshold = 10000') > 0"
+    )
+    assert others["name"].to_pylist() == ["schema_migrations"]
+
+
 def test_a_newer_database_is_refused(open_store: Callable[..., Store]) -> None:
     """An old program does not touch data that a newer one has changed."""
     store = open_store("newer")

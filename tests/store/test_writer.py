@@ -101,6 +101,18 @@ def test_metadata_that_is_not_text_is_refused(store: Store) -> None:
     assert store.series.metadata("", LIMITS) == ()
 
 
+def test_label_sets_that_nobody_sends_any_more_are_let_go(store: Store) -> None:
+    """A collector whose series change all the time does not fill the memory with the old ones."""
+    labels = [to_labels({"__name__": "m", "pid": str(pid)}) for pid in range(300)]
+    sets = [(one,) for one in labels]
+    for dead in sets:
+        for current in (dead, (GOOD,)):
+            store.metrics._label_column(current)
+    kept = [one for one in sets if id(one) in store.metrics._encoded]
+    assert 0 < len(kept) <= 128
+    assert kept == sets[-len(kept) :]
+
+
 @pytest.mark.parametrize("number", [8, 99, 2**31 - 1])
 def test_a_type_that_nobody_knows_is_unknown(store: Store, number: int) -> None:
     """A newer sender's metric type does not break the list of metrics."""

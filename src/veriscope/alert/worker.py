@@ -1,12 +1,11 @@
 """A thread that does one job after the other, and the same one again until it is done."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Final, TypeAlias
-from weakref import WeakSet
 
+from veriscope.instrument.forking import in_forked_child
 from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
@@ -32,7 +31,7 @@ class SerialWorker:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._closed = False
-        _workers.add(self)
+        in_forked_child(self._restart)
 
     def put(self, job: Job) -> bool:
         """Queue *job* without waiting; False where it was not taken, being full or closed."""
@@ -41,8 +40,7 @@ class SerialWorker:
                 return False
             self._jobs.append(job)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                self._start()
             self._changed.notify_all()
             return True
 
@@ -60,7 +58,15 @@ class SerialWorker:
             self._changed.notify_all()
             return left
 
-    def restart(self) -> None:
+    def _start(self) -> None:
+        thread = Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left now: the next job tries again
+            return
+        self._thread = thread
+
+    def _restart(self) -> None:
         """Begin anew in a forked child: the parent's thread is not there, and may hold the lock."""
         self._jobs = deque()
         self._changed = Condition()
@@ -88,14 +94,3 @@ class SerialWorker:
                 return self._jobs[0]
             self._thread = None
             return None
-
-
-_workers: Final[WeakSet[SerialWorker]] = WeakSet()
-
-
-def _restart_all() -> None:
-    for worker in _workers:
-        worker.restart()
-
-
-os.register_at_fork(after_in_child=_restart_all)

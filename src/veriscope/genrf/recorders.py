@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from veriscope.genrf import metrics
+from veriscope.instrument.label_values import LabelValues
 from veriscope.instrument.logs.trace_context import current_ids
 from veriscope.signals.log import get_log
 
@@ -63,37 +64,28 @@ class _Recording:
         return True
 
 
-class _LabelValues:
-    """
-    The values that one label has had, at most `VALUE_LIMIT` of them.
-
-    Without a lock, which a fork could copy while it is held: threads that come at the same
-    moment may admit one value more each.
-    """
+class _Label:
+    """A label of at most `VALUE_LIMIT` values."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._values = LabelValues(VALUE_LIMIT)
 
     def admit(self, value: object) -> str:
         """Return *value* as a label value, or `OTHER` where it is one too many."""
         text = str(value)[:VALUE_LENGTH] or "unknown"
-        if text not in self._seen:
-            if len(self._seen) >= VALUE_LIMIT:
-                return OTHER
-            self._seen.add(text)
-        return text
+        return text if self._values.admit(text) else OTHER
 
 
-_circuit_types = _LabelValues()
-_technologies = _LabelValues()
-_steps = _LabelValues()
-_engines = _LabelValues()
-_failure_types = _LabelValues()
-_model_types = _LabelValues()
-_batch_sizes = _LabelValues()
-_metric_types = _LabelValues()
-_features = _LabelValues()
-_gpus = _LabelValues()
+_circuit_types = _Label()
+_technologies = _Label()
+_steps = _Label()
+_engines = _Label()
+_failure_types = _Label()
+_model_types = _Label()
+_batch_sizes = _Label()
+_metric_types = _Label()
+_features = _Label()
+_gpus = _Label()
 
 
 def record_generation(

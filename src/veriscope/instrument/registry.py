@@ -44,8 +44,11 @@ class RegistryCollector:
         samples = [sample for family in families for sample in family.samples]
         keys = [(sample.name, tuple(sample.labels.items())) for sample in samples]
         if keys != self._keys:
+            known = dict(zip(self._keys, self._labels, strict=True))
             self._keys = keys
-            self._labels = tuple(to_labels([(METRIC_NAME, name), *rest]) for name, rest in keys)
+            self._labels = tuple(
+                known.get(key) or to_labels([(METRIC_NAME, key[0]), *key[1]]) for key in keys
+            )
         values = np.array([sample.value for sample in samples], dtype=np.float64)
         return SampleBatch.at(self._labels, values, now_ms, self._news(families))
 

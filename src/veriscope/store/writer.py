@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,12 +27,13 @@ class MetricWriter:
     it is sent. Raises `EngineError` when the engine fails.
     """
 
-    _CACHED_LABEL_SETS: Final = 256
+    _REMEMBERED_LOOK_UPS: Final = 256
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._told: set[MetricMetadata] = set()
-        self._encoded: OrderedDict[int, tuple[tuple[Labels, ...], pa.Array]] = OrderedDict()
+        self._encoded: OrderedDict[int, _Encoded] = OrderedDict()
+        self._look_ups = 0
 
     def insert_remote_write(self, bodies: Sequence[bytes]) -> None:
         """Insert uncompressed `WriteRequest` messages; the engine decodes them."""
@@ -78,16 +80,27 @@ class MetricWriter:
 
     def _label_column(self, label_sets: tuple[Labels, ...]) -> pa.Array:
         # Collectors hand over the same tuple each time, so its identity is a key; the cache
-        # holds on to the tuple, so that the identity cannot come to mean another one.
+        # holds on to the tuple, so that the identity cannot come to mean another one. A collector
+        # whose series change leaves a tuple behind each time: what was not asked for lately goes,
+        # or a few hundred dead tuples would fill the memory.
+        self._look_ups += 1
         key = id(label_sets)
-        if (found := self._encoded.get(key)) is not None:
-            self._encoded.move_to_end(key)
-            return found[1]
-        column = _encode_labels(label_sets)
-        self._encoded[key] = (label_sets, column)
-        if len(self._encoded) > self._CACHED_LABEL_SETS:
+        found = self._encoded.pop(key, None)
+        column = _encode_labels(label_sets) if found is None else found.column
+        self._encoded[key] = _Encoded(label_sets, column, self._look_ups)
+        forgotten = self._look_ups - self._REMEMBERED_LOOK_UPS
+        while next(iter(self._encoded.values())).used_at <= forgotten:
             self._encoded.popitem(last=False)
         return column
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """The label column of one tuple of label sets, and the number of its last look-up."""
+
+    label_sets: tuple[Labels, ...]
+    column: pa.Array
+    used_at: int
 
 
 def _encode_labels(label_sets: tuple[Labels, ...]) -> pa.Array:

@@ -120,7 +120,7 @@ def test_an_answer_tells_whether_to_try_again(
 
 def test_a_slow_receiver_is_given_up_in_time(receiver: Any, make_group: MakeGroup) -> None:
     """One try never takes longer than its limit, and no error shows the secret URL."""
-    receiver.gate.clear()
+    receiver.answers.clear()
     http = {"timeout_s": 0.2}
     sender = notifier("webhook_configs", {"url": f"{receiver.url}/token", "http_config": http})
     outcome = sender.notify(make_group())

@@ -134,7 +134,7 @@ def test_a_full_queue_refuses_and_counts_and_nobody_waits(
     receiver: Any, make_group: MakeGroup, registry: CollectorRegistry
 ) -> None:
     """While a receiver hangs, notifying takes no time and the queue no more memory."""
-    receiver.gate.clear()
+    receiver.answers.clear()
     team = webhooks(receiver.url, registry)
     started = time.monotonic()
     taken = [team.put(make_group()) for _ in range(10)]
@@ -142,7 +142,7 @@ def test_a_full_queue_refuses_and_counts_and_nobody_waits(
     assert taken == [True] * 3 + [False] * 7
     labels = {"integration": "webhook", "reason": "queueFull"}
     assert registry.get_sample_value("veriscope_notifications_failed_total", labels) == 7
-    receiver.gate.set()
+    receiver.answers.set()
     assert team.flush(20)
     assert len(receiver.requests) == 3
 
@@ -171,7 +171,7 @@ def test_one_slow_receiver_holds_up_no_other(
 ) -> None:
     """Each notifier has a queue and a thread of its own."""
     slow = type(receiver)()
-    slow.gate.clear()
+    slow.answers.clear()
     source = [
         {"name": "team", "webhook_configs": [{"url": slow.url}, {"url": receiver.url}]},
     ]
@@ -199,7 +199,7 @@ def test_closing_gives_up_what_waits_and_says_so(
     receiver: Any, make_group: MakeGroup, registry: CollectorRegistry
 ) -> None:
     """At the end of the process nothing is lost in silence."""
-    receiver.gate.clear()
+    receiver.answers.clear()
     team = webhooks(receiver.url, registry)
     for _ in range(3):
         team.put(make_group())
@@ -213,7 +213,7 @@ def test_threads_are_daemons_with_our_name(
     receiver: Any, make_group: MakeGroup, registry: CollectorRegistry
 ) -> None:
     """Nothing runs before the first notification, and what runs does not hold the exit up."""
-    receiver.gate.clear()
+    receiver.answers.clear()
     team = webhooks(receiver.url, registry)
     before = {thread.ident for thread in threading.enumerate()}
     team.put(make_group())

@@ -1,72 +1,11 @@
-"""A machine with NVIDIA GPUs: NVML's C interface, built for the tests and loaded for real."""
+"""The GPUs that this folder's tests read."""
 
-import subprocess
-from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-_GPU = {
-    "name": "NVIDIA Test GPU",
-    "utilization": "37",
-    "memory_utilization": "12",
-    "memory_total": str(80 * 2**30),
-    "memory_reserved": str(2**29),
-    "memory_used": str(20 * 2**30),
-    "temperature": "61",
-    "power": "251500",
-    "power_limit": "400000",
-    "energy": "123456789",
-    "fan": "45",
-    "clock_graphics": "1410",
-    "clock_sm": "1395",
-    "clock_memory": "1593",
-    "ecc_volatile_corrected": "1",
-    "ecc_volatile_uncorrected": "0",
-    "ecc_aggregate_corrected": "7",
-    "ecc_aggregate_uncorrected": "2",
-    "throttle": str(0x4 | 0x40),
-    "pcie_receive": "2048",
-    "pcie_transmit": "1024",
-    "pcie_generation": "4",
-    "pcie_width": "16",
-}
-
-
-class GpuMachine:
-    """The state that the test's NVML reads at every call."""
-
-    def __init__(self, path: Path, library: Path) -> None:
-        self.library = library
-        self.path = path
-        self._lines: dict[str, object] = {"driver_version": "580.65.06", "count": "2"}
-        for index in range(2):
-            self._lines |= {f"{index}.{key}": value for key, value in _GPU.items()}
-            self._lines[f"{index}.uuid"] = f"GPU-{index}"
-            self._lines[f"{index}.pci_bus_id"] = f"00000000:0{index}:00.0"
-        self.set({})
-
-    def set(self, lines: Mapping[str, object]) -> None:
-        """Change the state; None takes a line away."""
-        self._lines |= lines
-        self.path.write_text(
-            "".join(f"{key} {value}\n" for key, value in self._lines.items() if value is not None)
-        )
-
-
-@pytest.fixture(scope="session")
-def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the library once; its name is the one the dynamic linker is asked for."""
-    library = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml.c")
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source]
-    subprocess.run(command, check=True)
-    return library
-
 
 @pytest.fixture
-def machine(nvml_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpuMachine:
-    """Return two GPUs that answer everything."""
-    path = tmp_path / "nvml.state"
-    monkeypatch.setenv("NVML_STATE", str(path))
-    return GpuMachine(path, nvml_library)
+def machine(gpu_machine: Any) -> Any:
+    """Return a machine of two GPUs that answer everything."""
+    return gpu_machine

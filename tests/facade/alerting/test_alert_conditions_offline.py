@@ -1,11 +1,14 @@
+import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from veriscope.alert import SerialWorker
-from veriscope.facade.alerting.evaluation import PromqlCondition, SimpleCondition, read_condition
+from veriscope.facade.alerting.conditions import Condition
+from veriscope.facade.alerting.evaluation import PromqlCondition, read_condition
 from veriscope.instrument import delivery
 
 
@@ -31,16 +34,31 @@ def dead_server() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("cpu > 90", SimpleCondition),
+        ("cpu > 90", Condition),
         ("promql: cpu > 90", PromqlCondition),
         ("rate(x[5m]) > 1", PromqlCondition),
         ('x{a="b"} > 1', PromqlCondition),
-        ("cpu > 90 and `x y` == 'down'", SimpleCondition),
+        ("cpu > 90 and `x y` == 'down'", Condition),
     ],
 )
 def test_each_language_is_told_from_the_other(worker: SerialWorker, text: str, kind: type) -> None:
     """What both could read is ours, whose metrics are at hand."""
     assert isinstance(read_condition(text, "auto", worker), kind)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_asks_for_itself(worker: SerialWorker) -> None:
+    """A question that waited when a pre-forking server began its workers is asked in each."""
+    gate = threading.Event()
+    worker.put(lambda: gate.wait(20) and None)
+    condition = read_condition("promql: up == 0", "auto", worker)
+    child = os.fork()
+    if child == 0:
+        condition.evaluate({})
+        asked = worker.flush(10) and "no server" in condition.evaluate({}).reason
+        os._exit(0 if asked else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    gate.set()
 
 
 @pytest.mark.usefixtures("dead_server")

@@ -1,8 +1,5 @@
-import json
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope import ObservabilityFramework
-from veriscope.facade.framework.observability import FrameworkOptions
+from veriscope.facade.framework import FrameworkOptions
 from veriscope.instrument import delivery
 from veriscope.signals import InvalidInputError, LimitExceededError, ManualClock
 
@@ -19,49 +16,17 @@ LOW = {"cpu_usage": 5, "error_rate": 0.0, "queue": 1}
 CONDITION = "cpu_usage > 90 and (error_rate > 0.05 or queue > 10)"
 
 
-class Hook:
-    """A webhook that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
-        self.arrived = threading.Condition()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                with outer.arrived:
-                    outer.bodies.append(body)
-                    outer.arrived.notify_all()
-
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def receivers(self, *names: str) -> list[dict[str, Any]]:
-        """Return receivers that post here, each to its own path."""
-        url = f"http://127.0.0.1:{self.server.server_port}"
-        return [{"name": name, "webhook_configs": [{"url": f"{url}/{name}"}]} for name in names]
-
-    def wait(self, count: int) -> list[Any]:
-        """Return what came, once *count* messages have."""
-        with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.bodies) >= count, 20), self.bodies
-            return list(self.bodies)
+def receivers(receiver: Any, *names: str) -> list[dict[str, Any]]:
+    """Return receivers that post to the server *receiver*, each to its own path."""
+    return [
+        {"name": name, "webhook_configs": [{"url": f"{receiver.url}/{name}"}]} for name in names
+    ]
 
 
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """Return a webhook."""
-    found = Hook()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+def bodies(receiver: Any, count: int) -> list[Any]:
+    """Return what came to *receiver*, once *count* messages have."""
+    receiver.wait(count)
+    return list(receiver.bodies)
 
 
 @pytest.fixture
@@ -106,9 +71,9 @@ def test_every_check_returns_what_fires(
     assert alert["state"] == "inactive"
 
 
-def test_receivers_are_told_of_beginning_and_end_only(hook: Hook, clock: ManualClock) -> None:
+def test_receivers_are_told_of_beginning_and_end_only(receiver: Any, clock: ManualClock) -> None:
     """Ten checks of a burning service are one message, and one more when it is over."""
-    framework = make(clock, hook.receivers("team"))
+    framework = make(clock, receivers(receiver, "team"))
     framework.create_alert(
         "HighLoad", CONDITION, "critical", labels={"zone": "a"}, annotations={"summary": "hot"}
     )
@@ -116,9 +81,9 @@ def test_receivers_are_told_of_beginning_and_end_only(hook: Hook, clock: ManualC
         framework.check_alerts(HIGH)
     clock.advance(ms=60_000)
     framework.check_alerts(LOW)
-    first, second = hook.wait(2)
+    first, second = bodies(receiver, 2)
     assert framework.flush(5)
-    assert len(hook.bodies) == 2
+    assert len(receiver.bodies) == 2
     alert = first["alerts"][0]
     assert alert["labels"] == {
         "alertname": "HighLoad",
@@ -131,26 +96,26 @@ def test_receivers_are_told_of_beginning_and_end_only(hook: Hook, clock: ManualC
     assert second["alerts"][0]["endsAt"] == "2023-11-14T22:14:20.000Z"
 
 
-def test_a_long_alert_is_repeated(hook: Hook, clock: ManualClock) -> None:
+def test_a_long_alert_is_repeated(receiver: Any, clock: ManualClock) -> None:
     """After `repeat_interval_s` the receivers hear of it again."""
-    framework = make(clock, hook.receivers("team"), FrameworkOptions(repeat_interval_s=60))
+    framework = make(clock, receivers(receiver, "team"), FrameworkOptions(repeat_interval_s=60))
     framework.create_alert("HighLoad", CONDITION)
     for _ in range(4):
         framework.check_alerts(HIGH)
         clock.advance(ms=30_000)
-    hook.wait(2)
+    receiver.wait(2)
     assert framework.flush(5)
-    assert len(hook.bodies) == 2
+    assert len(receiver.bodies) == 2
 
 
-def test_one_receiver_can_be_chosen(hook: Hook, clock: ManualClock) -> None:
+def test_one_receiver_can_be_chosen(receiver: Any, clock: ManualClock) -> None:
     """An alert for the pager leaves the chat alone; a receiver that is none is refused."""
-    framework = make(clock, hook.receivers("chat", "pager"))
+    framework = make(clock, receivers(receiver, "chat", "pager"))
     framework.create_alert("Down", "up == 0", receiver="pager")
     framework.check_alerts({"up": 0})
-    assert [body["receiver"] for body in hook.wait(1)] == ["pager"]
+    assert [body["receiver"] for body in bodies(receiver, 1)] == ["pager"]
     assert framework.flush(5)
-    assert len(hook.bodies) == 1
+    assert len(receiver.bodies) == 1
     with pytest.raises(InvalidInputError, match="known: chat, pager"):
         framework.create_alert("Down", "up == 0", receiver="fax")
 
@@ -224,9 +189,9 @@ def test_alerts_can_be_switched_off_changed_and_put_in_by_hand(clock: ManualCloc
     assert "not the end" in framework.alerts[0]["reason"]
 
 
-def test_an_alert_that_is_taken_away_has_ended(hook: Hook, clock: ManualClock) -> None:
+def test_an_alert_that_is_taken_away_has_ended(receiver: Any, clock: ManualClock) -> None:
     """Whoever was told of its beginning hears that nobody watches it any more."""
-    framework = make(clock, hook.receivers("team"))
+    framework = make(clock, receivers(receiver, "team"))
     for name in ("off", "gone"):
         framework.create_alert(name, "cpu > 90")
     framework.check_alerts({"cpu": 95})
@@ -234,10 +199,10 @@ def test_an_alert_that_is_taken_away_has_ended(hook: Hook, clock: ManualClock) -
     del framework.alerts[1]
     for _ in range(3):
         assert framework.check_alerts({"cpu": 95}) == []
-    ended = {body["groupLabels"]["alertname"]: body["status"] for body in hook.wait(4)}
+    ended = {body["groupLabels"]["alertname"]: body["status"] for body in bodies(receiver, 4)}
     assert ended == {"off": "resolved", "gone": "resolved"}
     assert framework.flush(5)
-    assert len(hook.bodies) == 4
+    assert len(receiver.bodies) == 4
 
 
 def test_without_metrics_the_latest_logged_ones_count(clock: ManualClock) -> None:
@@ -273,33 +238,33 @@ def configured() -> Iterator[None]:
 
 @pytest.mark.usefixtures("configured")
 def test_receivers_of_the_process_are_used(
-    hook: Hook, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    receiver: Any, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What `veriscope.configure` was given counts for every framework, and may change."""
     framework = make(clock)
-    delivery.configure(receivers=hook.receivers("shared"))
+    delivery.configure(receivers=receivers(receiver, "shared"))
     framework.create_alert("Down", "up == 0")
     framework.check_alerts({"up": 0})
-    assert hook.wait(1)[0]["receiver"] == "shared"
+    assert bodies(receiver, 1)[0]["receiver"] == "shared"
     delivery.configure(receivers=[{"nonsense": 1}])
     framework.check_alerts({"up": 1})
     assert "Alert triggered" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_notifies_for_itself(hook: Hook, clock: ManualClock) -> None:
+def test_a_forked_child_notifies_for_itself(receiver: Any, clock: ManualClock) -> None:
     """A pre-forking server's workers check and tell as their parent does."""
-    framework = make(clock, hook.receivers("team"))
+    framework = make(clock, receivers(receiver, "team"))
     framework.create_alert("Down", "up == 0")
     framework.check_alerts({"up": 0})
-    hook.wait(1)
+    receiver.wait(1)
     child = os.fork()
     if child == 0:
         framework.check_alerts({"up": 1})
         os._exit(0 if framework.flush(10) else 1)
     _, status = os.waitpid(child, 0)
     assert status == 0
-    assert [body["status"] for body in hook.wait(2)] == ["firing", "resolved"]
+    assert [body["status"] for body in bodies(receiver, 2)] == ["firing", "resolved"]
 
 
 @pytest.mark.usefixtures("configured")

@@ -3,6 +3,7 @@ import dataclasses
 import gc
 import inspect
 import logging
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -563,7 +564,13 @@ async def test_the_reason_of_a_failure_ends_with_it(service: Service) -> None:
         ({"base_url": "localhost:8000"}, "not an http"),
         ({"interval": 0}, "interval"),
         ({"timeout": -1}, "timeout"),
-        ({"prices": {"a": -1.0}}, "negative"),
+        ({"interval": math.nan}, "interval is nan"),
+        ({"interval": math.inf}, "interval is inf"),
+        ({"timeout": math.nan}, "timeout"),
+        ({"timeout": math.inf}, "timeout"),
+        ({"prices": {"a": -1.0}}, "price of a is -1.0"),
+        ({"prices": {"a": math.nan}}, "price of a is nan"),
+        ({"ca_file": "/nowhere.pem"}, "ca_file '/nowhere.pem' cannot be used"),
         ({"prices": {"a": 1.0}, "business": BusinessPaths(revenue="/r")}, "either prices"),
         ({"endpoints": [Endpoint("/x", method="G T")]}, "not an HTTP method"),
     ],

@@ -7,12 +7,12 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from veriscope.alert.notify import DeliveryOptions, GlobalConfig, ReceiverConfig, load_receivers
-from veriscope.alert.notify.metrics import NotificationMetrics
+from veriscope.alert.notify import metrics as notify_metrics
 from veriscope.facade.alerting.syntax import FUNCTIONS, MAX_CHARACTERS, MAX_DEPTH
+from veriscope.facade.framework import FrameworkOptions
 from veriscope.facade.framework.metrics import dropped_counter
-from veriscope.facade.framework.observability import FrameworkOptions
 from veriscope.instrument.tracing import TracingOptions
-from veriscope.instrument.tracing.metrics import ExportMetrics
+from veriscope.instrument.tracing import metrics as tracing_metrics
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = (DOCS / "framework.md").read_text() + (DOCS / "tracing.md").read_text()
@@ -41,8 +41,8 @@ def test_every_option_has_its_row(kind: type) -> None:
 def test_every_metric_is_documented() -> None:
     """What is counted can be looked up."""
     registry = CollectorRegistry()
-    NotificationMetrics.on(registry)
-    ExportMetrics.on(registry)
+    notify_metrics.metrics_of(registry)
+    tracing_metrics.metrics_of(registry)
     dropped_counter(registry)
     for family in registry.collect():
         suffix = "_total" if family.type == "counter" else ""

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope import LogLevel, ObservabilityFramework, TraceContext
-from veriscope.facade.framework.observability import FrameworkOptions
+from veriscope.facade.framework import FrameworkOptions
 
 
 @pytest.fixture

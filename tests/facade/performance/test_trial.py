@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriscope import PerformanceMonitor
+from veriscope.facade.percentiles import interpolated
 from veriscope.facade.performance.baseline import Baseline, compare
-from veriscope.facade.performance.tally import SAMPLE_SIZE, Execution, TrialTally, interpolated
+from veriscope.facade.performance.tally import SAMPLE_SIZE, Execution, TrialTally
 from veriscope.facade.performance.trial import TrialOptions, run_trial
 from veriscope.signals import InvalidInputError
 
@@ -91,6 +92,15 @@ def test_a_test_runs_for_its_duration(monitor: PerformanceMonitor) -> None:
 def test_a_test_without_time_executes_once(monitor: PerformanceMonitor) -> None:
     """A duration of 0 still measures something."""
     assert monitor.run_performance_test("once", Counting(), 0)["total_executions"] == 1
+
+
+@pytest.mark.parametrize("iterations", [2.5, 1e0])
+def test_iterations_that_are_no_whole_number_end_too(
+    monitor: PerformanceMonitor, iterations: float
+) -> None:
+    """A computed number of iterations must not make a test endless."""
+    found = monitor.run_performance_test("half", lambda: None, iterations=iterations)
+    assert found["total_executions"] == math.ceil(iterations)
 
 
 @pytest.mark.parametrize("is_async", [False, True])

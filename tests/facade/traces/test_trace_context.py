@@ -165,6 +165,22 @@ def test_a_given_start_time_counts_into_the_duration() -> None:
     assert 10 <= span.duration < 15
 
 
+def test_a_start_time_ahead_makes_no_span_negative() -> None:
+    """It may come from a machine whose clock is ahead."""
+    ahead = datetime.now() + timedelta(hours=1)  # noqa: DTZ005 - as the document's
+    span = Span("t", "s", None, "work", start_time=ahead)
+    span.finish()
+    assert span.duration == 0
+    assert span.end_time == ahead
+
+
+def test_an_id_that_utf8_cannot_spell_is_an_id() -> None:
+    """A broken header must not break the request that came with it."""
+    span = TraceContext("\udc80", "\udc81").create_child_span("work")
+    assert span.finish()
+    assert span.otel_span.get_span_context().is_valid
+
+
 async def test_tasks_nest_apart() -> None:
     """Spans of concurrent tasks do not become each other's parents."""
 

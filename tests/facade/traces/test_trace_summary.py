@@ -85,6 +85,19 @@ def test_spans_whose_parents_are_elsewhere_are_roots() -> None:
     assert summarize("t", spans, complete=True)["total_duration"] == 5.0
 
 
+def test_spans_that_were_given_the_same_id_all_count() -> None:
+    """The first of them is the parent; no span is lost and nothing raises."""
+    spans = (
+        span("a", None, 0, 4),
+        span("b", "a", 1, 3),
+        span("b", "a", 2, 4),
+        span("c", "b", 1, 2),
+    )
+    summary = summarize("t", spans, complete=True)
+    assert summary["span_count"] == 4
+    assert [each["self_time"] for each in summary["spans"]] == pytest.approx([1, 1, 2, 1])
+
+
 def test_ids_in_a_circle_do_no_harm() -> None:
     """A client that sends nonsense gets a summary, and no endless loop."""
     spans = (span("a", "b", 0, 4), span("b", "a", 1, 3), span("c", "c", 5, 6))

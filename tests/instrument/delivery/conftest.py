@@ -1,41 +1,12 @@
-"""A server that takes what the library sends, and exporters that send to it."""
+"""Exporters that send to the sink."""
 
-import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope.instrument.delivery import Exporter, ExportOptions
-
-
-def _load_sink() -> Any:
-    path = Path(__file__).with_name("sink.py")
-    spec = importlib.util.spec_from_file_location("delivery_sink", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-sink_module = _load_sink()
-
-
-@pytest.fixture
-def reply() -> Any:
-    """Return the class of the sink's answers."""
-    return sink_module.Reply
-
-
-@pytest.fixture
-def sink() -> Iterator[Any]:
-    """Return a server that answers 200 unless told otherwise."""
-    started = sink_module.Sink()
-    yield started
-    started.close()
 
 
 @pytest.fixture

@@ -1,14 +1,19 @@
+import gzip
 import re
+import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter
 
 from veriscope.instrument.delivery.http import Answer, failure_of
 from veriscope.instrument.delivery.metrics import LooseSample, MetricEncoder
-from veriscope.instrument.delivery.otlp import LogEncoder
+from veriscope.instrument.delivery.otlp import LogEncoder, SpanEncoder
 from veriscope.instrument.delivery.records import LogRecord
 from veriscope.instrument.delivery.tally import Reason, Signal, Tally
 from veriscope.signals import SampleBatch, to_labels
@@ -44,6 +49,85 @@ def test_large_batches_leave_in_several_requests(series: int) -> None:
     requests = list(encoder().batch(SampleBatch.at(labels, np.zeros(series), 1)))
     assert sum(request.items for request in requests) == series
     assert len(requests) == max(1, -(-series // 4096))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"prompt": "p" * 65_536},
+        {"prompt": "é" * 40_000},
+        {"n" * 1025: "x"},
+        {f"n{number}": "x" for number in range(128)},
+    ],
+)
+def test_a_series_that_no_server_takes_costs_no_other(labels: dict[str, str]) -> None:
+    """It is left out and counted at each reading, where a refusal would lose all."""
+    registry, tally = CollectorRegistry(), Tally()
+    Counter("fine", "Stays.", registry=registry).inc()
+    Counter("bad", "Goes.", list(labels), registry=registry).labels(**labels).inc()
+    encode = MetricEncoder(registry, {"job": "shop"}, tally)
+    for number in (1, 2):
+        sent = sum(request.items for request in encode.reading(number))
+        assert sent == 2, "fine_total and fine_created"
+        assert tally.dropped_items(Signal.METRICS) == 2 * number
+    samples = [LooseSample("load", (), 1, 1), LooseSample("load", tuple(labels.items()), 1, 1)]
+    assert sum(request.items for request in encode.samples(samples)) == 1
+    assert tally.dropped_items(Signal.METRICS) == 5
+
+
+def test_samples_of_ever_new_series_are_not_remembered() -> None:
+    """Labels that come once, such as a user's id, take no memory after they were sent."""
+    encode = encoder()
+    for number in range(200):
+        samples = [LooseSample("load", (("user", f"{number}-{n}"),), 1, 1) for n in range(10)]
+        assert sum(request.items for request in encode.samples(samples)) == 10
+    assert encode._completed.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize(
+    "unfit", [{"attributes": {"k" * 1025: 1}}, {"start_time": 0}, {"start_time": 1 << 62}]
+)
+def test_a_span_that_no_server_takes_costs_no_other(unfit: dict[str, Any]) -> None:
+    """It is left out and counted, where a refusal would lose all of its request."""
+    tally, spans = Tally(), []
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    for arguments in ({}, unfit, {"attributes": {"k" * 1024: 1}}):
+        span = tracer.start_span("work", **arguments)
+        span.end()
+        spans.append(span)
+    (request,) = SpanEncoder({"process.pid": "1"}, tally)(spans)
+    assert request.items == 2
+    assert tally.dropped_items(Signal.SPANS) == 1
+
+
+def test_the_key_of_an_attribute_is_cut() -> None:
+    """No server takes a key of more than 1,024 bytes."""
+    record = LogRecord(1, 9, "INFO", "x", {"é" * 5000: {"é" * 5000: 1}}, logger="shop")
+    (request,) = LogEncoder({"process.pid": "1"}, Tally())([record])
+    message = ExportLogsServiceRequest.FromString(gzip.decompress(request.content))
+    (pair,) = message.resource_logs[0].scope_logs[0].log_records[0].attributes
+    assert len(pair.key.encode()) < 1024
+    assert len(pair.value.kvlist_value.values[0].key.encode()) < 1024
+
+
+def test_a_registry_that_grows_costs_memory_by_series() -> None:
+    """Readings share the label sets of the series that they have in common."""
+    registry = CollectorRegistry()
+    orders = Counter("orders", "What customers want.", ["shop"], registry=registry)
+    encode = MetricEncoder(registry, {"job": "shop"}, Tally())
+    for number in range(20):
+        orders.labels(str(number)).inc()
+        list(encode.reading(number))
+    tracemalloc.start()
+    try:
+        for number in range(20, 120):
+            orders.labels(str(number)).inc()
+            list(encode.reading(number))
+        grown = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    # A few KiB for each of 100 orders and its `_created`; a copy of every reading takes megabytes.
+    assert grown < 100 * 8192
 
 
 def test_what_metrics_mean_is_told_again_after_a_loss() -> None:

@@ -1,6 +1,4 @@
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -145,15 +143,14 @@ def test_options_without_sense_are_refused_by_name(name: str, value: object) -> 
         ExportOptions(**{"service_name": "s", name: value})  # type: ignore[arg-type]
 
 
-def test_importing_is_light() -> None:
+def test_importing_is_light(run_python: Callable[..., Any]) -> None:
     """Neither the package nor an answer of None loads what only an exporter needs."""
     code = (
         "import sys; from veriscope.instrument import delivery; assert delivery.current() is None;"
         "print(sorted({'numpy', 'opentelemetry', 'urllib3', 'prometheus_client', 'google.protobuf'}"
         " & set(sys.modules)))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert run_python(code).out.strip() == "[]"
 
 
 def test_public_names_are_there() -> None:

@@ -41,7 +41,7 @@ def serve_asgi(app: Any) -> Iterator[str]:
 def serve_wsgi(app: Any) -> Iterator[str]:
     """Serve *app* with the standard library, checked against the WSGI specification."""
     server = make_server("127.0.0.1", 0, validator(app), WSGIServer, QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

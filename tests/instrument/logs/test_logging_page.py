@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope.instrument.logs import LoggingOptions, configure_logging
-from veriscope.instrument.logs.metrics import LogMetrics
+from veriscope.instrument.logs.metrics import metrics_of
 from veriscope.instrument.logs.options import SECRET_KEYS
 
 PAGE = (Path(__file__).parents[3] / "docs/logging.md").read_text(encoding="utf-8")
@@ -42,5 +42,5 @@ def test_options_are_documented(field: Any) -> None:
 def test_metrics_are_documented() -> None:
     """Each metric has its row."""
     registry = CollectorRegistry()
-    LogMetrics.of(registry)
+    metrics_of(registry)
     assert {f"{family.name}_total" for family in registry.collect()} <= set(ROWS)

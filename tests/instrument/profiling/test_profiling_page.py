@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope.instrument.profiling import SamplingProfiler, profile_generation
-from veriscope.instrument.profiling.metrics import ProfilingMetrics
+from veriscope.instrument.profiling.metrics import metrics_of
 
 PAGE = (Path(__file__).parents[3] / "docs/profiling.md").read_text(encoding="utf-8")
 
@@ -45,7 +45,7 @@ def test_arguments_are_documented(kind: Any, title: str) -> None:
 def test_metrics_are_documented() -> None:
     """Each metric has its row."""
     registry = CollectorRegistry()
-    ProfilingMetrics.of(registry)
+    metrics_of(registry)
     for family in registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         assert f"| `{name}` |" in PAGE

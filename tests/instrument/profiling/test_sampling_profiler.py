@@ -1,6 +1,5 @@
 import gzip
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -277,7 +276,7 @@ def test_a_forked_child_profiles_itself(tmp_path: Path, registry: CollectorRegis
     assert owners == {str(child), str(os.getpid())}
 
 
-def test_the_interpreter_shuts_down_quietly(tmp_path: Path) -> None:
+def test_the_interpreter_shuts_down_quietly(run_python: Callable[..., Any], tmp_path: Path) -> None:
     """A profiler that nobody stops writes its last profile at exit, and no complaint."""
     script = (
         "import threading, time\n"
@@ -288,10 +287,8 @@ def test_the_interpreter_shuts_down_quietly(tmp_path: Path) -> None:
         "threading.Thread(target=spin, daemon=True).start()\n"
         "time.sleep(0.2)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr == ""
+    done = run_python(script)
+    assert (done.code, done.err) == (0, "")
     assert list(tmp_path.glob("*.pb.gz"))
 
 

@@ -1,7 +1,5 @@
 """What tests of the middlewares share."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,19 +31,6 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
     yield exporter
     provider.shutdown()
-
-
-@pytest.fixture
-def run_python() -> Callable[[str], str]:
-    """Return a function that runs code in a fresh interpreter and returns what it prints."""
-
-    def run(code: str) -> str:
-        command = [sys.executable, "-c", code]
-        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        assert found.returncode == 0, found.stderr
-        return found.stdout
-
-    return run
 
 
 @pytest.fixture

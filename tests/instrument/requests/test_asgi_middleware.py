@@ -349,7 +349,7 @@ def test_middlewares_of_one_registry_share_their_metrics() -> None:
     assert "http_server_request_duration_seconds" in names
 
 
-def test_a_forked_child_counts_anew(run_python: Callable[[str], str]) -> None:
+def test_a_forked_child_counts_anew(run_python: Callable[..., Any]) -> None:
     """A worker forked in the middle of a request shows no requests of its parent."""
     told = run_python("""
 import asyncio, os
@@ -375,5 +375,5 @@ if (child := os.fork()) == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 show()
-""")
+""").out
     assert told.split() == ["1.0", "0.0", "1.0", "1.0"]

@@ -1,6 +1,7 @@
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -98,7 +99,7 @@ def test_a_window_without_length_is_refused() -> None:
         RequestStats(slot_s=0)
 
 
-def test_a_forked_child_starts_from_nothing(run_python: Callable[[str], str]) -> None:
+def test_a_forked_child_starts_from_nothing(run_python: Callable[..., Any]) -> None:
     """The child counts its own requests, even where a thread of the parent held the lock."""
     told = run_python("""
 import os
@@ -115,5 +116,5 @@ if (child := os.fork()) == 0:
 assert os.waitpid(child, 0)[1] == 0
 stats._lock.release()
 print(stats.in_flight, stats.total)
-""")
+""").out
     assert told.splitlines() == ["(0, 0) 0 1 1 0.25", "1 1"]

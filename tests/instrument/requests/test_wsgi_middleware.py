@@ -210,7 +210,7 @@ class Quiet(WSGIRequestHandler):
 def serving(app: Any) -> Iterator[str]:
     """Serve *app* by the standard library's server."""
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"

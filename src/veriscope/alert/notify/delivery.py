@@ -1,6 +1,5 @@
 """Queues between those who notify and the notifiers, so that nobody waits for a receiver."""
 
-import random
 import time
 from collections.abc import Sequence
 
@@ -8,9 +7,10 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.metrics import NotificationMetrics
+from veriscope.alert.notify.metrics import metrics_of
 from veriscope.alert.notify.outcome import Notifier, Outcome, Reason, Verdict
 from veriscope.alert.worker import SerialWorker
+from veriscope.instrument.backoff import pause_s
 from veriscope.signals import Clock, require_at_least
 from veriscope.signals.log import get_log
 
@@ -49,7 +49,7 @@ class Delivery:
         self._name = name
         self._clock = clock
         self._options = options
-        self._metrics = NotificationMetrics.on(registry)
+        self._metrics = metrics_of(registry)
         self._worker = SerialWorker(f"notify-{notifier.integration}", options.max_queue)
 
     def put(self, group: AlertGroup) -> bool:
@@ -99,9 +99,7 @@ class Delivery:
 
     def pause_s(self, failures: int) -> float:
         """Return how long to wait after so many *failures*."""
-        options = self._options
-        longest = min(options.longest_pause_s, options.first_pause_s * 2.0 ** min(failures - 1, 16))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        return pause_s(failures, self._options.first_pause_s, self._options.longest_pause_s)
 
     def is_too_old(self, since_s: float) -> bool:
         """Tell whether a notification of *since_s*, on the monotonic clock, is to be given up."""

@@ -1,5 +1,6 @@
 """What a probe is asked to do, checked when it is written down and not when it runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -118,7 +119,7 @@ class ProbeTarget:
         for name, value in self.headers.items():
             if not _TOKEN.fullmatch(name) or {"\r", "\n", "\0"} & set(value):
                 raise InvalidInputError(f"header {name!r} cannot be sent as it is")
-        if self.timeout_s <= 0 or self.max_body_bytes < 0:
+        if not 0 < self.timeout_s < math.inf or self.max_body_bytes < 0:
             raise InvalidInputError("timeout_s must be positive, max_body_bytes not negative")
         if min(self.retries, self.max_redirects, self.retry_wait_s) < 0:
             raise InvalidInputError("retries, retry_wait_s and max_redirects cannot be negative")

@@ -6,14 +6,14 @@ import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from veriscope.alert import Alert, AlertGroup, SerialWorker
 from veriscope.alert.group import alert_labels
 from veriscope.facade.alerting.evaluation import AlertCondition, read_condition
 from veriscope.facade.alerting.receivers import Receivers
-from veriscope.facade.fork_lock import ForkLock
+from veriscope.facade.local_time import local_now
+from veriscope.instrument.forking import ForkLock
 from veriscope.signals import Clock, InvalidInputError, LimitExceededError, to_labels
 
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -91,7 +91,7 @@ class AlertBook:
             "alert_name": name,
             "condition": condition,
             "severity": severity,
-            "created_at": _now(),
+            "created_at": local_now().isoformat(),
             "status": "active",
             "language": language,
             "for_s": for_s,
@@ -168,7 +168,7 @@ class AlertBook:
         is_new = state.firing_since_ms is None
         if state.firing_since_ms is None:
             state.firing_since_ms = self._clock.now_ms()
-            alert["triggered_at"] = _now()
+            alert["triggered_at"] = local_now().isoformat()
         if is_new or now_s - state.notified_s >= self._repeat_interval_s:
             state.notified_s = now_s
             self._announce(alert, state, metrics, None)
@@ -178,7 +178,7 @@ class AlertBook:
         state.pending_since_s = None
         self._set(alert, "inactive")
         if state.firing_since_ms is not None:
-            alert["resolved_at"] = _now()
+            alert["resolved_at"] = local_now().isoformat()
             self._announce(alert, state, metrics, self._clock.now_ms())
             state.firing_since_ms = None
 
@@ -258,10 +258,6 @@ def _fill(alert: dict[str, Any]) -> None:
     defaults = {"alert_name": "unnamed", "condition": "", "severity": "warning", "status": "active"}
     for key, value in defaults.items():
         alert.setdefault(key, value)
-
-
-def _now() -> str:
-    return datetime.now().isoformat()  # noqa: DTZ005 - the document's times are naive
 
 
 def _json(data: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from veriscope.alert import SerialWorker
 from veriscope.facade.alerting.conditions import Condition, ConditionError, Verdict
 from veriscope.instrument import delivery
+from veriscope.instrument.forking import in_forked_child
 from veriscope.signals import InvalidInputError, VeriscopeError
 
 _PREFIX: Final = "promql:"
@@ -19,23 +20,8 @@ _FRESH_S: Final = 60.0
 class AlertCondition(Protocol):
     """Tells, without waiting, whether an alert's condition holds."""
 
-    language: str
-
     def evaluate(self, metrics: Mapping[str, Any]) -> Verdict:
         """Return the verdict for *metrics*."""
-
-
-class SimpleCondition:
-    """A condition on the metrics that `check_alerts` is given."""
-
-    language = "simple"
-
-    def __init__(self, condition: Condition) -> None:
-        self._condition = condition
-
-    def evaluate(self, metrics: Mapping[str, Any]) -> Verdict:
-        """Return the verdict for *metrics*."""
-        return self._condition.evaluate(metrics)
 
 
 class PromqlCondition:
@@ -46,15 +32,13 @@ class PromqlCondition:
     the background.
     """
 
-    language = "promql"
-
     def __init__(self, expr: str, worker: SerialWorker) -> None:
         self._expr = expr
         self._worker = worker
-        self._lock = Lock()
-        self._asking = False
         self._verdict = Verdict(None, "the server has not been asked yet")
         self._answered_s = -math.inf
+        self._begin()
+        in_forked_child(self._begin)
         self._ask()
 
     def evaluate(self, metrics: Mapping[str, Any]) -> Verdict:  # noqa: ARG002 - the server's count
@@ -64,6 +48,11 @@ class PromqlCondition:
             if time.monotonic() - self._answered_s <= _FRESH_S or self._verdict.holds is None:
                 return self._verdict
             return Verdict(None, f"the server has not answered for {_FRESH_S:.0f} s")
+
+    def _begin(self) -> None:
+        """Ask nothing yet: what was asked before a fork is answered in the parent."""
+        self._lock = Lock()
+        self._asking = False
 
     def _ask(self) -> None:
         with self._lock:
@@ -106,7 +95,7 @@ def read_condition(text: str, language: str, worker: SerialWorker) -> AlertCondi
     if language == "promql":
         return _promql(text, worker)
     try:
-        return SimpleCondition(Condition.parse(text))
+        return Condition.parse(text)
     except ConditionError:
         if language == "simple" or _promql_fault(text) is not None:
             raise

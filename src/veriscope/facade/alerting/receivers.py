@@ -11,8 +11,8 @@ from weakref import ref
 from prometheus_client import CollectorRegistry
 
 from veriscope.alert import AlertGroup
-from veriscope.facade.fork_lock import ForkLock
 from veriscope.instrument import delivery
+from veriscope.instrument.forking import ForkLock
 from veriscope.signals import Clock, InvalidInputError
 from veriscope.signals.log import get_log
 

@@ -120,16 +120,14 @@ def counters_of(text: bytes, names: Sequence[str]) -> Readings:
     return found
 
 
-def increase(before: Mapping[K, float], after: Mapping[K, float]) -> dict[K, float]:
-    """
-    Return how much each counter of *after* grew.
+def increase(before: float, after: float) -> float:
+    """Return how much a counter grew; one that is smaller than before was reset to 0."""
+    return after - before if after >= before else after
 
-    One that is smaller than before was reset and counts from 0; a new one counts from 0 too.
-    """
-    return {
-        key: value - before.get(key, 0) if value >= before.get(key, 0) else value
-        for key, value in after.items()
-    }
+
+def increases(before: Mapping[K, float], after: Mapping[K, float]) -> dict[K, float]:
+    """Return how much each counter of *after* grew; a new one counts from 0."""
+    return {key: increase(before.get(key, 0), value) for key, value in after.items()}
 
 
 class RequestRate:
@@ -154,15 +152,16 @@ class RequestRate:
         self._name, self._values, self._time_s = name, readings[name], time_s
         if not known or since_s <= 0:
             return math.nan
-        return sum(increase(before, self._values).values()) / since_s
+        return sum(increases(before, self._values).values()) / since_s
 
 
 class PricedRevenue:
     """Revenue from prices: what each use of a model since the first reading has earned."""
 
     def __init__(self, prices: Mapping[str, float]) -> None:
-        if any(price < 0 for price in prices.values()):
-            raise InvalidInputError("a price cannot be negative")
+        for model, price in prices.items():
+            if not 0 <= price < math.inf:
+                raise InvalidInputError(f"the price of {model} is {price}; give 0 or more")
         self._prices = dict(prices)
         self._usage: Mapping[str, int] | None = None
         self._earned = dict.fromkeys(self._prices, 0.0)
@@ -170,7 +169,7 @@ class PricedRevenue:
     def read(self, usage: Mapping[str, int]) -> dict[str, float]:
         """Return the amount earned so far by each model that has a price."""
         if self._usage is not None:
-            for model, uses in increase(self._usage, usage).items():
+            for model, uses in increases(self._usage, usage).items():
                 if model in self._prices:
                     self._earned[model] += uses * self._prices[model]
         self._usage = dict(usage)

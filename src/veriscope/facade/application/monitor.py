@@ -5,7 +5,6 @@ import logging
 import math
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,16 +21,9 @@ from veriscope.facade.application.metrics import (
 )
 from veriscope.facade.application.polls import NO_JOBS, REQUEST_COUNTERS, BusinessPolls
 from veriscope.facade.application.summary import summarise_application, summarise_business
+from veriscope.facade.local_time import local_now
 from veriscope.facade.windows import WindowedBuffer
 from veriscope.signals import Clock, InvalidInputError, SystemClock
-
-__all__ = [
-    "ApplicationMetrics",
-    "ApplicationMonitor",
-    "BusinessMetrics",
-    "BusinessPaths",
-    "Endpoint",
-]
 
 _PROBE_RATE_WINDOW_S: Final = 60.0
 
@@ -67,8 +59,8 @@ class ApplicationMonitor:
         exporter: ExporterSource | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if interval <= 0:
-            raise InvalidInputError("interval must be positive")
+        if not 0 < interval < math.inf:
+            raise InvalidInputError(f"interval is {interval}; give seconds greater than 0")
         self.service_name = service_name
         self.base_url = base_url
         self.interval = interval
@@ -91,6 +83,7 @@ class ApplicationMonitor:
             self._headers["Authorization"] = f"Bearer {token}"
         self._retries, self._expected_status = retries, tuple(expected_status)
         self._verify_tls, self._ca_file = verify_tls, ca_file
+        self._tls = _tls(ca_file, verify=verify_tls)
         self._probe = HttpProbe(self._clock)
         self._health = _endpoint(health)
         self.endpoints = tuple(endpoints)
@@ -216,7 +209,7 @@ class ApplicationMonitor:
             self._get_request_rate(),
         )
         reading = BusinessMetrics(
-            timestamp=_now(),
+            timestamp=local_now(),
             active_users=users,
             requests_per_second=rate,
             optimization_jobs=jobs.get("total", 0),
@@ -300,7 +293,7 @@ class ApplicationMonitor:
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(ssl=self._ssl()),
+                connector=aiohttp.TCPConnector(ssl=self._tls),
             )
         return self.session
 
@@ -309,10 +302,16 @@ class ApplicationMonitor:
         if session is not None:
             await session.close()
 
-    def _ssl(self) -> ssl.SSLContext | bool:
-        if self._verify_tls and self._ca_file:
-            return ssl.create_default_context(cafile=self._ca_file)
-        return self._verify_tls
+
+def _tls(ca_file: str, *, verify: bool) -> ssl.SSLContext | bool:
+    if not (verify and ca_file):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise InvalidInputError(
+            f"ca_file {ca_file!r} cannot be used: {error}; give a PEM file of certificates"
+        ) from error
 
 
 def _endpoint(given: str | Endpoint) -> Endpoint:
@@ -321,7 +320,7 @@ def _endpoint(given: str | Endpoint) -> Endpoint:
 
 def _record(service_name: str, endpoint: Endpoint, result: ProbeResult) -> ApplicationMetrics:
     return ApplicationMetrics(
-        timestamp=_now(),
+        timestamp=local_now(),
         service_name=service_name,
         endpoint=endpoint.path,
         method=endpoint.method,
@@ -340,7 +339,3 @@ def _record(service_name: str, endpoint: Endpoint, result: ProbeResult) -> Appli
         tls_version=result.tls_version,
         tls_expiry=result.tls_expiry_s,
     )
-
-
-def _now() -> datetime:
-    return datetime.now()  # noqa: DTZ005 - the document compares with naive local times

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from veriscope.facade.application.business import increase
 from veriscope.facade.application.metrics import ApplicationMetrics, BusinessMetrics
 
 _PERCENTILES: Final = (50, 95, 99)
@@ -84,7 +85,7 @@ def summarise_business(
         figure = "optimization_jobs"
         found = [value(r) for r in [*earlier, *records] if figure not in r.errors]
         current = next((value(r) for r in reversed(records) if figure not in r.errors), 0)
-        return {"current": current, "total": total_increase(found)} | _stale(records, figure)
+        return {"current": current, "total": _increase(found)} | _stale(records, figure)
 
     return {
         "duration_seconds": duration,
@@ -108,12 +109,9 @@ def summarise_business(
     }
 
 
-def total_increase(readings: Sequence[float]) -> float:
-    """Return how much a counter grew over *readings*; a fall is a reset to 0."""
-    total: float = 0
-    for last, value in pairwise(readings):
-        total += value - last if value >= last else value
-    return total
+def _increase(readings: Sequence[float]) -> float:
+    """Return how much a counter grew over *readings*."""
+    return sum(increase(last, value) for last, value in pairwise(readings))
 
 
 def _by_name(readings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -122,7 +120,7 @@ def _by_name(readings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, flo
     return {
         name: {
             "current": next(r[name] for r in reversed(readings) if name in r),
-            "total": total_increase(_one(readings, name)),
+            "total": _increase(_one(readings, name)),
         }
         for name in sorted(names)
     }

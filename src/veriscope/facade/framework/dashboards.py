@@ -1,12 +1,14 @@
 """Dashboards: from the document's widgets to panels that the server shows."""
 
-import re
+import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from veriscope.instrument import delivery
+from veriscope.instrument.delivery.names import label_name, metric_name
+from veriscope.signals import UnavailableError, VeriscopeError
 
 _COLUMNS: Final = 24
 _PANEL_WIDTH: Final = 12
@@ -67,6 +69,8 @@ _MAX_NAME: Final = 200
 _MAX_TEXT: Final = 10_000
 _LARGEST: Final = sys.float_info.max
 _PATH: Final = "/api/veriscope/v1/dashboards/"
+_PAUSE_S: Final = 5.0
+_TRIES: Final = 60
 
 
 def to_document(dashboard: Mapping[str, Any], service_name: str) -> dict[str, Any]:
@@ -90,16 +94,41 @@ def to_document(dashboard: Mapping[str, Any], service_name: str) -> dict[str, An
     }
 
 
-def upload(document: Mapping[str, Any]) -> None:
+class Upload:
     """
-    Put *document* on the server, where one is configured; waits for the answer.
+    A worker's job that puts *document* on the server, where one is configured.
 
-    Raises `InvalidInputError` where the server refuses it, `UnavailableError` without an
-    answer.
+    It is tried again while the server cannot be reached, and given up where it is refused:
+    then *on_drop* is called, and *logger* is told.
     """
-    exporter = delivery.current()
-    if exporter is not None:
-        exporter.client.send_json("PUT", f"{_PATH}{document['uid']}", document)
+
+    def __init__(
+        self, document: Mapping[str, Any], logger: logging.Logger, on_drop: Callable[[], None]
+    ) -> None:
+        self._document = document
+        self._logger = logger
+        self._on_drop = on_drop
+        self._tries = 0
+
+    def __call__(self) -> float | None:
+        """Try once; return the seconds after which to try again, None when it is over."""
+        exporter = delivery.current()
+        if exporter is None:
+            return None
+        self._tries += 1
+        try:
+            exporter.client.send_json("PUT", f"{_PATH}{self._document['uid']}", self._document)
+        except UnavailableError as error:
+            if self._tries < _TRIES:
+                return _PAUSE_S
+            self._give_up(error)
+        except VeriscopeError as error:
+            self._give_up(error)
+        return None
+
+    def _give_up(self, error: VeriscopeError) -> None:
+        self._on_drop()
+        self._logger.warning("dashboard %s not sent: %s", self._document["title"], error)
 
 
 def _absolute(local_time: str) -> str:
@@ -168,13 +197,10 @@ def _strings(value: object) -> list[str]:
 def _selector(metric: str, tags: Mapping[str, Any], service_name: str) -> str:
     """Return the PromQL of *metric* under the name that delivery gives it."""
     labels = {"service": service_name, **tags}
-    matchers = ",".join(f"{_name(key)}={_quoted(str(text))}" for key, text in labels.items())
-    return f"{_name(metric, ':')}{{{matchers}}}"
-
-
-def _name(text: str, extra: str = "") -> str:
-    name = re.sub(rf"[^a-zA-Z0-9_{extra}]", "_", text)
-    return name if name and not name[0].isdigit() else f"_{name}"
+    matchers = ",".join(
+        f"{label_name(str(key))}={_quoted(str(text))}" for key, text in labels.items()
+    )
+    return f"{metric_name(metric)}{{{matchers}}}"
 
 
 def _quoted(text: str) -> str:

@@ -4,12 +4,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, SupportsIndex, overload
 
-import numpy as np
-
-from veriscope.facade.fork_lock import ForkLock
+from veriscope.facade.local_time import local_now
+from veriscope.facade.percentiles import interpolated
+from veriscope.instrument.forking import ForkLock
 
 
 class Recent(deque[dict[str, Any]]):
@@ -47,7 +46,7 @@ class MetricHistory:
             "name": name,
             "value": value,
             "tags": dict(tags),
-            "timestamp": datetime.now().isoformat(),  # noqa: DTZ005 - the document's times are naive
+            "timestamp": local_now().isoformat(),
             "monotonic_s": time.monotonic(),
         }
         with self._lock:
@@ -75,17 +74,16 @@ class MetricHistory:
         values = [value for value in recent if not math.isnan(value)]
         if not values:
             return {}
-        with np.errstate(invalid="ignore"):  # between infinities there is no number
-            p50, p95, p99 = np.quantile(values, (0.5, 0.95, 0.99)).tolist()
+        ordered = sorted(values)
         return {
             "metric_name": name,
             "duration": duration_s,
             "count": len(values),
             "avg": sum(values) / len(values),
-            "min": min(values),
-            "max": max(values),
+            "min": ordered[0],
+            "max": ordered[-1],
             "latest": values[-1],
-            "p50": p50,
-            "p95": p95,
-            "p99": p99,
+            "p50": interpolated(ordered, 0.5),
+            "p95": interpolated(ordered, 0.95),
+            "p99": interpolated(ordered, 0.99),
         }

@@ -5,10 +5,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, TypeVar, overload
 
-import msgspec
 from opentelemetry import trace as otel
 from opentelemetry.context import get_current
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -16,76 +14,26 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from veriscope.alert import SerialWorker
 from veriscope.facade.alerting.alerts import AlertBook
 from veriscope.facade.alerting.receivers import Receivers, Source
-from veriscope.facade.fork_lock import ForkLock
-from veriscope.facade.framework.dashboards import to_document, upload
+from veriscope.facade.framework.dashboards import Upload, to_document
 from veriscope.facade.framework.history import MetricHistory, Recent
 from veriscope.facade.framework.metrics import dropped_counter
+from veriscope.facade.framework.options import FrameworkOptions
+from veriscope.facade.local_time import local_now
 from veriscope.facade.traces.ids import new_span_id, new_trace_id
 from veriscope.facade.traces.store import TraceStore
 from veriscope.facade.traces.summary import summarize
 from veriscope.facade.traces.trace import LogLevel, Span, TraceContext
 from veriscope.facade.traces.traced import trace_calls
 from veriscope.instrument import delivery
-from veriscope.signals import (
-    Clock,
-    SystemClock,
-    UnavailableError,
-    VeriscopeError,
-    require_at_least,
-)
+from veriscope.instrument.delivery.records import severity_number
+from veriscope.instrument.encodable import encodable
+from veriscope.instrument.forking import ForkLock
+from veriscope.signals import Clock, SystemClock
 
-_LEVELS: Final = {
-    LogLevel.DEBUG: logging.DEBUG,
-    LogLevel.INFO: logging.INFO,
-    LogLevel.WARNING: logging.WARNING,
-    LogLevel.ERROR: logging.ERROR,
-    LogLevel.CRITICAL: logging.CRITICAL,
-}
-# https://opentelemetry.io/docs/specs/otel/logs/data-model/#severity-fields
-_SEVERITIES: Final = {
-    LogLevel.DEBUG: 5,
-    LogLevel.INFO: 9,
-    LogLevel.WARNING: 13,
-    LogLevel.ERROR: 17,
-    LogLevel.CRITICAL: 21,
-}
 # Names of dashboards become ids within it.
 _DASHBOARDS: Final = uuid.UUID("5c1b9c0e-6a0b-4f5e-9d7a-2f6f0d2f4a3b")
-_UPLOAD_PAUSE_S: Final = 5.0
-_UPLOAD_TRIES: Final = 60
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class FrameworkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much a framework keeps in memory; past a limit the oldest goes, and is counted."""
-
-    max_spans: int = 10_000
-    """Finished spans, and as many unfinished ones."""
-    max_span_logs: int = 128
-    """Log entries of one span; past it new ones are dropped."""
-    max_metrics: int = 1_000
-    """Metric names; values of further ones are sent to the server, but not kept."""
-    max_metric_points: int = 10_000
-    """Values of one metric."""
-    max_alerts: int = 1_000
-    """Alerts; one more is refused."""
-    max_dashboards: int = 100
-    """Dashboards."""
-    repeat_interval_s: float = 4 * 3600.0
-    """Seconds after which receivers are told again about an alert that still fires."""
-
-    def __post_init__(self) -> None:
-        require_at_least(
-            self,
-            1,
-            "max_spans",
-            "max_span_logs",
-            "max_metrics",
-            "max_metric_points",
-            "max_alerts",
-            "max_dashboards",
-        )
 
 
 class ObservabilityFramework:
@@ -232,17 +180,22 @@ class ObservabilityFramework:
     def log_event(
         self, event_name: str, event_data: Mapping[str, Any], level: LogLevel = LogLevel.INFO
     ) -> None:
-        """Write one line of JSON to the logger, at *level*, and send it as a log record."""
+        """
+        Write one line of JSON to the logger, at *level*, and send it as a log record.
+
+        The items of *event_data* are the record's attributes; data that is no mapping is its one
+        attribute `event.data`.
+        """
         event = {
             "event_name": event_name,
             "event_data": event_data,
             "level": level.value,
-            "timestamp": datetime.now().isoformat(),  # noqa: DTZ005 - the document's times are naive
+            "timestamp": local_now().isoformat(),
             "service": self.service_name,
         }
-        line = _json_line(event)
-        self.logger.log(_LEVELS[level], "%s", line)
-        if not _ships_records(self.logger, _LEVELS[level]):
+        levelno = _levelno(level)
+        self.logger.log(levelno, "%s", _json_line(event))
+        if not _ships_records(self.logger, levelno):
             self._send_event(event_name, event_data, level)
 
     # Alerts and dashboards
@@ -297,9 +250,9 @@ class ObservabilityFramework:
 
         With a server configured it is shown there at `/dashboards/ID`.
         """
-        now = datetime.now().isoformat()  # noqa: DTZ005 - the document's times are naive
+        now = local_now().isoformat()
         # The same id each time, so that a restart changes its dashboard and adds none.
-        name = f"{self.service_name}/{dashboard_name}".encode(errors="replace").decode()
+        name = encodable(f"{self.service_name}/{dashboard_name}")
         dashboard: dict[str, Any] = {
             "dashboard_id": str(uuid.uuid5(_DASHBOARDS, name)),
             "dashboard_name": dashboard_name,
@@ -341,18 +294,19 @@ class ObservabilityFramework:
         operation = name or str(getattr(function, "__qualname__", type(function).__name__))
         return trace_calls(function, lambda: self.start_trace(operation))
 
-    def _send_event(self, name: str, data: Mapping[str, Any], level: LogLevel) -> None:
+    def _send_event(self, name: str, data: object, level: LogLevel) -> None:
         exporter = delivery.current()
         if exporter is None:
             return
         place = otel.get_current_span().get_span_context()
+        attributes = data if isinstance(data, Mapping) else {"event.data": data}
         exporter.add_log(
             delivery.LogRecord(
                 time_ns=time.time_ns(),
-                severity_number=_SEVERITIES[level],
+                severity_number=severity_number(_levelno(level)),
                 severity_text=level.value,
                 body=name,
-                attributes={"event.name": name, **data},
+                attributes={"event.name": name, **attributes},
                 trace_id=place.trace_id,
                 span_id=place.span_id,
                 logger=self.logger.name,
@@ -361,37 +315,13 @@ class ObservabilityFramework:
 
     def _upload(self, document: Mapping[str, Any]) -> None:
         if not self._uploads.put(
-            _Upload(document, self.logger, self._dropped.labels("dashboards").inc)
+            Upload(document, self.logger, self._dropped.labels("dashboards").inc)
         ):
             self._dropped.labels("dashboards").inc()
 
 
-class _Upload:
-    """The worker's job for one dashboard: again while the server cannot be reached."""
-
-    def __init__(
-        self, document: Mapping[str, Any], logger: logging.Logger, on_drop: Callable[[], None]
-    ) -> None:
-        self._document = document
-        self._logger = logger
-        self._on_drop = on_drop
-        self._tries = 0
-
-    def __call__(self) -> float | None:
-        self._tries += 1
-        try:
-            upload(self._document)
-        except UnavailableError as error:
-            if self._tries < _UPLOAD_TRIES:
-                return _UPLOAD_PAUSE_S
-            self._give_up(error)
-        except VeriscopeError as error:
-            self._give_up(error)
-        return None
-
-    def _give_up(self, error: VeriscopeError) -> None:
-        self._on_drop()
-        self._logger.warning("dashboard %s not sent: %s", self._document["title"], error)
+def _levelno(level: LogLevel) -> int:
+    return logging.getLevelNamesMapping()[level.name]
 
 
 def _json_line(event: Mapping[str, Any]) -> str:

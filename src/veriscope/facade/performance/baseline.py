@@ -1,9 +1,7 @@
 """Baselines of performance tests: kept in JSON files, and compared by a test that needs no bell."""
 
 import math
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from veriscope.instrument.disk import write_whole
 from veriscope.signals import InvalidInputError
 
 COMPARED: Final = 1_000
@@ -57,15 +56,7 @@ def baseline_path(where: str | Path, test_name: str) -> Path:
 
 def save_baseline(path: Path, baseline: Baseline) -> None:
     """Write *baseline* to *path*, making its folder; a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(baseline))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, msgspec.json.encode(baseline))
 
 
 def load_baseline(test_name: str, where: str | Path) -> Baseline:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import psutil
 
+from veriscope.facade.local_time import local_now
+from veriscope.facade.percentiles import interpolated
 from veriscope.facade.performance.baseline import (
     Baseline,
     baseline_path,
@@ -20,7 +22,6 @@ from veriscope.facade.performance.baseline import (
 )
 from veriscope.facade.performance.custom import CustomMetricCalls, MetricFunction
 from veriscope.facade.performance.sockets import ListeningSockets, SocketCounts
-from veriscope.facade.performance.tally import interpolated
 from veriscope.facade.performance.trial import (
     MAX_RESULTS,
     TestFunction,
@@ -240,7 +241,7 @@ class PerformanceMonitor(PeriodicMonitor):
         """Record *value*; NaN says that there was nothing to measure, and is not exported."""
         number = float(value)
         metric = PerformanceMetrics(
-            timestamp=datetime.now(),  # noqa: DTZ005 - naive local time, as the document has it
+            timestamp=local_now(),
             metric_name=name,
             value=number,
             unit=unit,

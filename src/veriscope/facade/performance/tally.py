@@ -4,7 +4,6 @@ import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -95,17 +94,3 @@ class TrialTally:
             self.sample.append(seconds)
         elif (place := self._chance.randrange(self.sketch.count)) < SAMPLE_SIZE:
             self.sample[place] = seconds
-
-
-def interpolated(ordered: Sequence[float], q: float) -> float:
-    """
-    Return quantile *q* of sorted values, between the neighbours as NumPy does by default.
-
-    NaN without values.
-    """
-    if not ordered:
-        return math.nan
-    place = q * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

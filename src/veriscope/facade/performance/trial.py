@@ -2,21 +2,23 @@
 
 import asyncio
 import inspect
-import logging
 import math
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from veriscope.facade.performance.tally import SAMPLE_SIZE, Execution, TrialTally, interpolated
+from veriscope.facade.local_time import local_now
+from veriscope.facade.percentiles import interpolated
+from veriscope.facade.performance.tally import SAMPLE_SIZE, Execution, TrialTally
+from veriscope.instrument.awaitables import is_async, resolved
 from veriscope.signals import InvalidInputError
+from veriscope.signals.log import get_log
 
 TestFunction: TypeAlias = Callable[[], Any]
-_log = logging.getLogger(__name__)
+_log = get_log(__name__)
 
 MAX_RESULTS: Final = 1_000
 """Executions that a summary lists one by one."""
@@ -70,7 +72,7 @@ class _Plan:
     def take(self) -> bool:
         """Tell whether to begin one more, and count it."""
         with self._lock:
-            if self.stopped or self._left == 0:
+            if self.stopped or (self._left is not None and self._left <= 0):
                 return False
             if self._left is None:
                 if self._begun and time.monotonic() >= self._ends_s:
@@ -111,17 +113,14 @@ def run_trial(test_name: str, function: TestFunction, options: TrialOptions) -> 
     elapsed_s = time.perf_counter() - begun_s
     if tally.failed:
         _log.warning(
-            "Performance test %s: %d of %d executions failed, most often with: %s",
-            test_name,
-            tally.failed,
-            tally.total,
-            tally.errors.most_common(1)[0][0],
+            f"Performance test {test_name}: {tally.failed} of {tally.total} executions failed, "
+            f"most often with: {tally.errors.most_common(1)[0][0]}"
         )
     return Trial(test_name, options, tally, elapsed_s, plan.stopped)
 
 
 def _run(function: TestFunction, options: TrialOptions, plan: _Plan, tally: TrialTally) -> None:
-    if _is_async(function):
+    if is_async(function):
         _run_async(function, options, plan, tally)
     elif options.concurrency == 1 and options.timeout_s is None:
         while plan.take():
@@ -131,30 +130,21 @@ def _run(function: TestFunction, options: TrialOptions, plan: _Plan, tally: Tria
         _run_threads(lanes, plan)
 
 
-def _is_async(function: TestFunction) -> bool:
-    called = getattr(function, "__call__", None)  # noqa: B004 - an object may be called async
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
-
-
 def _execute(function: TestFunction) -> Execution:
     begun_s = time.perf_counter()
     try:
         result = function()
         if inspect.isawaitable(result):  # such as `lambda: fetch(1)`
-            result = asyncio.run(_awaited(result))
+            result = asyncio.run(resolved(result))
     except Exception as error:  # noqa: BLE001 - a failure is a result
         return _ended(begun_s, error=error)
     return _ended(begun_s, result=result)
 
 
-async def _awaited(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
-
-
 def _ended(begun_s: float, *, result: Any = None, error: Exception | None = None) -> Execution:
     seconds = time.perf_counter() - begun_s
     text = "" if error is None else str(error) or type(error).__name__
-    return Execution(datetime.now(), seconds, result, text)  # noqa: DTZ005 - as the document
+    return Execution(local_now(), seconds, result, text)
 
 
 def _run_threads(lanes: list[Callable[[], None]], plan: _Plan) -> None:
@@ -197,8 +187,8 @@ def _run_lane(
             if execution is None:
                 plan.note_stuck()
                 helper = _Helper(function)
-                now = datetime.now()  # noqa: DTZ005 - as the document
-                execution = Execution(now, timeout_s, error=f"timed out after {timeout_s:g} s")
+                late = f"timed out after {timeout_s:g} s"
+                execution = Execution(local_now(), timeout_s, error=late)
             tally.add(execution)
     finally:
         helper.dismiss()

@@ -2,12 +2,11 @@
 
 import logging
 import math
-import os
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from typing import Final
 
+from veriscope.instrument.forking import ForkLock, in_forked_child
 from veriscope.signals import Clock, InvalidInputError
 
 _STOP_WAIT_S: Final = 5.0
@@ -38,8 +37,8 @@ class PeriodicMonitor(ABC):
         self.logger = logging.getLogger(type(self).__module__)
         self._clock = clock
         self._stop = threading.Event()
-        self._switch = threading.Lock()
-        _known.add(self)
+        self._switch = ForkLock()
+        in_forked_child(self._resume_in_child)
 
     def start_monitoring(self) -> None:
         """Start monitoring; without effect where it runs already."""
@@ -82,7 +81,7 @@ class PeriodicMonitor(ABC):
         self.monitor_thread = threading.Thread(
             target=self._monitor_loop,
             args=(self._stop,),
-            name=f"veriscope-{type(self).__name__}",
+            name=f"veriscope-{self._title.lower().replace(' ', '-')}",
             daemon=True,
         )
         self.monitoring = True
@@ -105,18 +104,6 @@ class PeriodicMonitor(ABC):
             stop.wait(due_s - now_s)
 
     def _resume_in_child(self) -> None:
-        self._switch = threading.Lock()
         self._after_fork()
         if self.monitoring:
             self._start_thread()
-
-
-_known: "weakref.WeakSet[PeriodicMonitor]" = weakref.WeakSet()
-
-
-def _resume_all() -> None:
-    for monitor in tuple(_known):
-        monitor._resume_in_child()  # noqa: SLF001 - the class's own module
-
-
-os.register_at_fork(after_in_child=_resume_all)

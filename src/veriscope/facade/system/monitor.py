@@ -11,6 +11,7 @@ import psutil
 
 from veriscope.collect.gpu import GpuCollector, GpuOptions
 from veriscope.collect.host import HostCollector, HostOptions
+from veriscope.facade.local_time import local_now
 from veriscope.facade.system.loop import PeriodicMonitor
 from veriscope.facade.system.readings import (
     CpuUsage,
@@ -144,7 +145,7 @@ class SystemMonitor(PeriodicMonitor):
         if (exporter := delivery.current()) is not None:
             exporter.add_batch(batch)
         return SystemMetrics(
-            timestamp=datetime.now(),  # noqa: DTZ005 - naive local time, as the document has it
+            timestamp=local_now(),
             cpu_usage=readers.cpu.percent(),
             memory_usage=memory_percent(figures),
             disk_usage=_disk_percent(),
@@ -162,7 +163,7 @@ class SystemMonitor(PeriodicMonitor):
             batch = self._readers.gpu.collect(self._clock.now_ms())
         if (exporter := delivery.current()) is not None:
             exporter.add_batch(batch)
-        now = datetime.now()  # noqa: DTZ005 - as above
+        now = local_now()
         found = [_gpu_metrics(now, number, figures) for number, figures in gpu_figures(batch)]
         if not found and not self._told_no_gpu:
             self.logger.warning(

@@ -11,6 +11,7 @@ from opentelemetry.baggage import get_all, set_baggage
 from opentelemetry.context import Context, get_current
 
 from veriscope.facade.traces.ids import ChosenIds, span_number, trace_number
+from veriscope.instrument.encodable import encodable
 from veriscope.instrument.tracing import span_tracer
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _SUCCEEDED: Final = frozenset({"completed", "started", "ok", "success"})
 # The SDK's own limits for attributes and events of one span; what is beyond is not exported.
 _MAX_ITEMS: Final = 128
 _SKIPPED: Final = frozenset({"timestamp", "message"})
+_MAX_KEY: Final = 255
+_INT64: Final = 1 << 63
 _ids: Final = ChosenIds()
 
 
@@ -47,7 +50,9 @@ class SpanExport:
         _ids.choose(trace_number(span.trace_id), span_number(span.span_id))
         try:
             return tracer.start_span(
-                span.operation_name, self._parent_context(span), start_time=span.started_unix_ns
+                _text(span.operation_name),
+                self._parent_context(span),
+                start_time=span.started_unix_ns,
             )
         finally:
             _ids.forget()
@@ -69,7 +74,7 @@ class SpanExport:
                 name = (
                     "exception" if "exception.type" in entry else str(entry.get("message", "log"))
                 )
-                found.add_event(name, _fields(entry), _time_ns(entry, end_ns))
+                found.add_event(_text(name), _fields(entry), _time_ns(entry, end_ns))
             _set_status(found, span.status)
         found.end(end_ns)
         # Of a span that is kept in memory for long, only its place is needed from here on.
@@ -109,11 +114,19 @@ def _fields(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _attributes(items: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    return {str(key): _attribute(value) for key, value in items}
+    return {_text(key)[:_MAX_KEY]: _attribute(value) for key, value in items}
 
 
 def _attribute(value: Any) -> Any:
-    return value if isinstance(value, str | bool | int | float) else str(value)
+    """Return *value* as OTLP has it, and as its text where it has none such."""
+    if isinstance(value, bool | float) or (isinstance(value, int) and -_INT64 <= value < _INT64):
+        return value
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    """Return the text of *value*, with what UTF-8 cannot spell replaced."""
+    return encodable(str(value))
 
 
 def _time_ns(entry: Mapping[str, Any], otherwise_ns: int) -> int:

@@ -74,4 +74,6 @@ def _number(text: str, size: int) -> int:
         number = int(digits, 16)
         if number:
             return number
-    return int.from_bytes(blake2b(text.encode(), digest_size=size).digest()) or 1
+    # A text from a broken header or file name may hold what UTF-8 cannot spell.
+    spelled = text.encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(spelled, digest_size=size).digest()) or 1

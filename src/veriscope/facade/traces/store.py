@@ -5,8 +5,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-from veriscope.facade.fork_lock import ForkLock
 from veriscope.facade.traces.trace import Span
+from veriscope.instrument.forking import ForkLock
 
 # How many of the oldest traces are looked at for one that has ended before one that has not
 # is given up.

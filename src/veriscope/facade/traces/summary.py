@@ -1,6 +1,6 @@
 """What a trace took, and which spans made it take so long."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -74,37 +74,41 @@ def critical_path(spans: Sequence[Span]) -> list[Section]:
 
 def _tree(spans: Sequence[Span]) -> _Node:
     """Hang *spans* below one root that lasts from the first start to the last end."""
-    nodes = {
-        span.span_id: _Node(span, span.started_ns, span.started_ns + round(span.duration * _NS))
+    nodes = [
+        (span, _Node(span, span.started_ns, span.started_ns + round(span.duration * _NS)))
         for span in spans
-    }
+    ]
     root = _Node(
         None,
-        min((node.start for node in nodes.values()), default=0),
-        max((node.end for node in nodes.values()), default=0),
+        min((node.start for _, node in nodes), default=0),
+        max((node.end for _, node in nodes), default=0),
     )
-    for node, parent in _with_parents(nodes, root):
-        parent.children.append(node)
+    # Of spans that were given the same id, the first is the parent of those below that id.
+    named = {span.span_id: node for span, node in reversed(nodes)}
+    parents = _parents({span.span_id: span.parent_span_id for span, _ in reversed(nodes)})
+    for span, node in nodes:
+        is_named = named[span.span_id] is node
+        parent = parents[span.span_id] if is_named else span.parent_span_id
+        named.get(parent or "", root).children.append(node)
     return root
 
 
-def _with_parents(nodes: dict[str, _Node], root: _Node) -> Iterator[tuple[_Node, _Node]]:
-    """Pair each node with its parent; with *root* where there is none, or only a circle of ids."""
-    parents = {key: node.span.parent_span_id for key, node in nodes.items() if node.span}
+def _parents(said: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the parent of each id as *said*; None where there is only a circle of ids."""
+    parents = dict(said)
     rooted: set[str] = set()
-    for key in nodes:
+    for key in parents:
         trail: list[str] = []
         step: str | None = key
         seen: set[str] = set()
-        while step in nodes and step not in rooted and step not in seen:
+        while step in parents and step not in rooted and step not in seen:
             seen.add(step)
             trail.append(step)
             step = parents[step]
         if step in seen:
             parents[trail[-1]] = None
         rooted.update(trail)
-    for key, node in nodes.items():
-        yield node, nodes.get(parents[key] or "", root)
+    return parents
 
 
 def _walk(root: _Node) -> Iterator[_Node]:

@@ -1,7 +1,6 @@
 """`TraceContext`, `Span` and `LogLevel`: the document's tracing names, over OpenTelemetry."""
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +23,10 @@ from opentelemetry.context import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from veriscope.facade.local_time import local_now
 from veriscope.facade.traces.export import SpanExport
 from veriscope.facade.traces.ids import new_span_id, new_trace_id, span_number, trace_number
+from veriscope.instrument.exceptions import describe
 from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
@@ -225,21 +226,15 @@ class Span:
 
     def log(self, message: str, level: LogLevel = LogLevel.INFO, **fields: Any) -> None:
         """Add one log entry, stamped with the time of now."""
-        now = datetime.now().isoformat()  # noqa: DTZ005 - the document's times are naive
+        now = local_now().isoformat()
         self.logs.append({"timestamp": now, "level": level.value, "message": message, **fields})
 
     def record_exception(self, error: BaseException) -> None:
         """Add *error* as a log entry, in the words of OpenTelemetry's semantic conventions."""
-        message = _message(error)
-        self.log(
-            message or type(error).__name__,
-            LogLevel.ERROR,
-            **{
-                "exception.type": _qualified_name(type(error)),
-                "exception.message": message,
-                "exception.stacktrace": "".join(traceback.format_exception(error))[-_MAX_STACK:],
-            },
-        )
+        said = describe(error)
+        said["stacktrace"] = said["stacktrace"][-_MAX_STACK:]
+        fields = {f"exception.{part}": text for part, text in said.items()}
+        self.log(said["message"] or type(error).__name__, LogLevel.ERROR, **fields)
 
     def finish(self, status: str = "completed") -> bool:
         """End the span and export it; False, and nothing else, where it had ended before."""
@@ -247,7 +242,8 @@ class Span:
             if self._is_finished:
                 return False
             self._is_finished = True
-            self.duration = (time.perf_counter_ns() - self._started_ns) / _NS
+            # A start that was given may lie ahead, by another machine's clock.
+            self.duration = max(0, time.perf_counter_ns() - self._started_ns) / _NS
             self.end_time = self.start_time + timedelta(seconds=self.duration)
             self.status = status
         try:
@@ -277,6 +273,10 @@ class Span:
     ) -> None:
         """End the span: `completed`, or `error` with the exception, which goes on its way."""
         self._scopes.pop().__exit__(kind, error, trace)
+        self.end_by(error)
+
+    def end_by(self, error: BaseException | None) -> None:
+        """End the span as a block is left: `completed`, or `error` with the exception."""
         if error is None or isinstance(error, GeneratorExit):
             self.finish()
         else:
@@ -321,18 +321,3 @@ def _spelled_ids(place: otel.SpanContext, context: Context) -> tuple[str, str]:
 
 def _texts(baggage: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in baggage.items()}
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an error whose text fails must not hide the error
-        return f"{type(error).__name__} without a text"
-
-
-def _qualified_name(kind: type) -> str:
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )

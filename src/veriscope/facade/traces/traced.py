@@ -1,11 +1,13 @@
 """A decorator that gives every call of a function its span, whatever kind of function it is."""
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 from veriscope.facade.traces.trace import Span
+from veriscope.instrument.stepwise import drive
 
 OpenSpan = Callable[[], Span]
 
@@ -45,31 +47,8 @@ def _generator(function: Callable[..., Any], open_span: OpenSpan) -> Callable[..
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = function(*args, **kwargs)
-        span = open_span()
-        active = span.active()
-        step, value = steps.send, None
-        try:
-            while True:
-                with active:
-                    item = step(value)
-                try:
-                    step, value = steps.send, (yield item)
-                except GeneratorExit:
-                    with active:
-                        steps.close()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - what the consumer throws in goes in
-                    step, value = steps.throw, error
-        except StopIteration as stop:
-            span.finish()
-            return stop.value
-        except GeneratorExit:
-            span.finish()
-            raise
-        except BaseException as error:
-            span.record_exception(error)
-            span.finish("error")
-            raise
+        with _ended_by_block(open_span()) as span:
+            return (yield from drive(steps, span.active()))
 
     return call
 
@@ -78,13 +57,15 @@ def _async_generator(function: Callable[..., Any], open_span: OpenSpan) -> Calla
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         steps = function(*args, **kwargs)
-        span = open_span()
-        active = span.active()
-        step, value = steps.asend, None
-        try:
+        with _ended_by_block(open_span()) as span:
+            active = span.active()
+            step, value = steps.asend, None
             while True:
-                with active:
-                    item = await step(value)
+                try:
+                    with active:
+                        item = await step(value)
+                except StopAsyncIteration:
+                    return
                 try:
                     step, value = steps.asend, (yield item)
                 except GeneratorExit:
@@ -93,14 +74,17 @@ def _async_generator(function: Callable[..., Any], open_span: OpenSpan) -> Calla
                     raise
                 except BaseException as error:  # noqa: BLE001 - what the consumer throws in goes in
                     step, value = steps.athrow, error
-        except StopAsyncIteration:
-            span.finish()
-        except GeneratorExit:
-            span.finish()
-            raise
-        except BaseException as error:
-            span.record_exception(error)
-            span.finish("error")
-            raise
 
     return call
+
+
+@contextmanager
+def _ended_by_block(span: Span) -> Iterator[Span]:
+    """End *span* with the block, by the block's exception if there is one; it is not active."""
+    try:
+        yield span
+    except BaseException as error:
+        span.end_by(error)
+        raise
+    else:
+        span.end_by(None)

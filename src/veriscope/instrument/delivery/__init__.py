@@ -4,8 +4,7 @@ The way from this process to a Veriscope server: metrics, spans and logs, in the
 Importing it loads nothing heavy; NumPy, OpenTelemetry and urllib3 come with the first exporter.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from veriscope.instrument.delivery.process import (
     Settings,
@@ -16,6 +15,7 @@ from veriscope.instrument.delivery.process import (
     shutdown,
 )
 from veriscope.instrument.delivery.records import LogRecord
+from veriscope.signals.lazy import lazy_names
 
 if TYPE_CHECKING:
     from veriscope.instrument.delivery.client import ServerClient
@@ -35,12 +35,6 @@ __all__ = [
     "shutdown",
 ]
 
-_HOMES: Final = {"ExportOptions": "options", "Exporter": "exporter", "ServerClient": "client"}
+_HOMES: Final = {"ExportOptions": ".options", "Exporter": ".exporter", "ServerClient": ".client"}
 
-
-def __getattr__(name: str) -> Any:
-    """Load the heavy names on first use; AttributeError for any other."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

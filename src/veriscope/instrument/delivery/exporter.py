@@ -1,6 +1,5 @@
 """The exporter: what this process measures, traces and logs, on its way to the server."""
 
-import logging
 import math
 import threading
 import time
@@ -18,16 +17,17 @@ from veriscope.instrument.delivery.lane import Lane, Request
 from veriscope.instrument.delivery.metrics import LooseSample, MetricEncoder
 from veriscope.instrument.delivery.options import ExportOptions
 from veriscope.instrument.delivery.otlp import LogEncoder, SpanEncoder
-from veriscope.instrument.delivery.records import LogRecord
+from veriscope.instrument.delivery.records import OWN_LOGGERS, LogRecord
 from veriscope.instrument.delivery.resource import describe_process
 from veriscope.instrument.delivery.spans import ExportSpanProcessor
 from veriscope.instrument.delivery.tally import Reason, Signal, tally_of
 from veriscope.signals import Clock, SampleBatch, SystemClock
+from veriscope.signals.log import get_log
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-_log = logging.getLogger(__name__)
+_log = get_log(__name__)
 
 T = TypeVar("T")
 
@@ -41,7 +41,6 @@ _WAITING_BATCHES: Final = 256
 _TELL_EVERY_S: Final = 60.0
 _LARGE_BODY: Final = 4096
 """Characters of a log record past which it does not wait for company in memory."""
-_UNSHIPPED: Final = ("veriscope.instrument.delivery", "urllib3")
 
 
 class Exporter:
@@ -110,7 +109,7 @@ class Exporter:
         These are the loggers `veriscope.instrument.delivery` and `urllib3`, and whatever any
         logger writes while a thread is at work for delivery.
         """
-        if is_unobserved() or record.logger.startswith(_UNSHIPPED):
+        if is_unobserved() or record.logger.startswith(OWN_LOGGERS):
             return
         self._records.put(record)
         if len(record.body) > _LARGE_BODY:
@@ -326,4 +325,4 @@ class Exporter:
     def _tell(self, text: str, error: Exception) -> None:
         if time.monotonic() - self._told_s >= _TELL_EVERY_S:
             self._told_s = time.monotonic()
-            _log.warning("%s: %s: %s", text, type(error).__name__, error)
+            _log.warning(f"{text}: {type(error).__name__}: {error}")

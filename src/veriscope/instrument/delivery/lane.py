@@ -1,8 +1,6 @@
 """The lane of one signal: requests ready to be sent, and the thread that sends them."""
 
-import logging
 import math
-import random
 import threading
 import time
 from collections import deque
@@ -10,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from veriscope.instrument.backoff import pause_s
 from veriscope.instrument.delivery.http import (
     Channel,
     Endpoint,
@@ -20,8 +19,9 @@ from veriscope.instrument.delivery.http import (
 from veriscope.instrument.delivery.options import ExportOptions
 from veriscope.instrument.delivery.tally import Reason, Signal, Tally
 from veriscope.signals import UnavailableError
+from veriscope.signals.log import get_log
 
-_log = logging.getLogger(__name__)
+_log = get_log(__name__)
 
 _TELL_EVERY_S: Final = 60.0
 _SUSPECT_TRIES: Final = 5
@@ -135,7 +135,7 @@ class Lane:
                 self._release(request, Reason.SHUTDOWN)
             self._changed.notify_all()
         if left:
-            _log.info("export ended with %d requests of %s unsent", len(left), self._door.signal)
+            _log.info(f"export ended with {len(left)} requests of {self._door.signal} unsent")
 
     def _start(self) -> None:
         if self._thread is not None:
@@ -228,7 +228,7 @@ class Lane:
                 self._tally.sent(self._door.signal, request.items - rejected)
                 self._tally.dropped(self._door.signal, Reason.REJECTED, rejected)
         if rejected:
-            self._tell(logging.WARNING, f"{rejected} of {request.items} not stored: {why}")
+            self._tell(_log.warning, f"{rejected} of {request.items} not stored: {why}")
 
     def _note(self, failure: Failure | None) -> None:
         """Remember how it went, and say so, but not each time."""
@@ -239,18 +239,17 @@ class Lane:
         self._failures_in_a_row += 1
         # That a server is away for a while is its operator's concern and costs nothing yet; that
         # it will not take what it is sent is this application's.
-        self._tell(logging.WARNING if failure.is_settled else logging.INFO, failure.text)
+        self._tell(_log.warning if failure.is_settled else _log.info, failure.text)
 
-    def _tell(self, level: int, text: str) -> None:
+    def _tell(self, say: Callable[[str], None], text: str) -> None:
         if time.monotonic() - self._told_s >= _TELL_EVERY_S:
             self._told_s = time.monotonic()
-            _log.log(level, "cannot export %s: %s", self._door.signal, text)
+            say(f"cannot export {self._door.signal}: {text}")
 
     def _pause(self, failure: Failure) -> None:
         """Wait before the next try, unless the end comes or (for our own pause) a flush."""
         options = self._options
-        doubled_s = options.first_pause_s * 2 ** min(self._failures_in_a_row - 1, 30)
-        own_s = min(doubled_s, options.longest_pause_s) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries
+        own_s = pause_s(self._failures_in_a_row, options.first_pause_s, options.longest_pause_s)
         now = time.monotonic()
         asked, own = now + failure.retry_after_s, now + max(own_s, failure.retry_after_s)
         while self._closes_at is None and not self._is_over:

@@ -1,16 +1,18 @@
 """Metrics on their way: readings, batches and single samples become remote write requests."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from veriscope.instrument.delivery.lane import Door, Request
+from veriscope.instrument.delivery.names import label_name, metric_name
 from veriscope.instrument.delivery.tally import Reason, Signal, Tally
+from veriscope.instrument.encodable import encodable
 from veriscope.instrument.registry import RegistryCollector
 from veriscope.signals import METRIC_NAME, Labels, SampleBatch, to_labels
 from veriscope.wire import remote_write
@@ -28,9 +30,13 @@ DOOR: Final = Door(
 
 _REQUEST_SERIES: Final = 4096
 """Series in one request: encoding it keeps the interpreter busy for some milliseconds."""
-_KEPT_LABEL_SETS: Final = 64
+_KEPT_SERIES: Final = 1 << 14
 _KEPT_STAMPS: Final = 10_000
 _MOST_SHIFT_MS: Final = 1000
+# One series past these limits of the server would cost all others of its request.
+_LABELS: Final = 128
+_NAME_BYTES: Final = 1024
+_VALUE_BYTES: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +51,33 @@ class LooseSample:
     """Whether the time is that of the call, and need not be kept to the millisecond."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The labels of a batch as they are sent, and which of them the server takes."""
+
+    complete: tuple[Labels, ...]
+    fits: NDArray[np.bool_]
+
+
 class MetricEncoder:
-    """Turns metrics into requests, with *own* labels added where a series lacks them."""
+    """
+    Turns metrics into requests, with *own* labels added where a series lacks them.
+
+    Samples of series that no server takes, for the number or length of their labels, are dropped
+    and counted.
+    """
 
     def __init__(self, registry: CollectorRegistry, own: Mapping[str, str], tally: Tally) -> None:
         self._registry = registry
-        self._own = dict(own)
         self._tally = tally
+        # By series, not by reading: a reading that has one more series shares all the others,
+        # where a copy of its label sets for each reading would fill the memory.
+        self._complete = partial(_complete, to_labels(own))
+        self._completed = lru_cache(maxsize=_KEPT_SERIES)(self._complete)
         self._collector = RegistryCollector(registry)
         self._losses = tally.dropped_items(Signal.METRICS)
         self._last_ms = -1
         self._stamps: dict[Labels, int] = {}
-        # By identity: collectors hand over the same tuple while their series stay the same. The
-        # tuple is kept beside, so that its identity cannot pass to another.
-        self._completed: dict[int, tuple[tuple[Labels, ...], tuple[Labels, ...]]] = {}
 
     def reading(self, now_ms: int) -> Iterator[Request]:
         """Read the registry; no two readings have the same time. Raises what a collector raises."""
@@ -73,10 +92,15 @@ class MetricEncoder:
 
     def batch(self, batch: SampleBatch) -> Iterator[Request]:
         """Encode *batch*."""
-        labels = self._complete(batch.labels)
+        yield from self._requests(batch, _series(map(self._completed, batch.labels)))
+
+    def _requests(self, batch: SampleBatch, series: _Series) -> Iterator[Request]:
+        labels = series.complete
+        fits = series.fits[batch.series]
+        self._tally.dropped(Signal.METRICS, Reason.UNENCODABLE, int(np.count_nonzero(~fits)))
         for start in range(0, max(len(labels), 1), _REQUEST_SERIES):
             part = labels[start : start + _REQUEST_SERIES]
-            chosen = (batch.series >= start) & (batch.series < start + len(part))
+            chosen = fits & (batch.series >= start) & (batch.series < start + len(part))
             yield self._request(
                 SampleBatch(
                     part,
@@ -115,14 +139,14 @@ class MetricEncoder:
         self._tally.dropped(Signal.METRICS, Reason.REPLACED, replaced)
         if values:
             series, times = zip(*values, strict=True)
-            yield from self.batch(
-                SampleBatch(
-                    tuple(numbers),
-                    np.array(series, dtype=np.uint32),
-                    np.array(times, dtype=np.int64),
-                    np.fromiter(values.values(), dtype=np.float64, count=len(values)),
-                )
+            batch = SampleBatch(
+                tuple(numbers),
+                np.array(series, dtype=np.uint32),
+                np.array(times, dtype=np.int64),
+                np.fromiter(values.values(), dtype=np.float64, count=len(values)),
             )
+            # Not remembered: an application may have labels that come once.
+            yield from self._requests(batch, _series(map(self._complete, batch.labels)))
 
     def _stamp(self, labels: Labels, sample: LooseSample) -> int:
         time_ms = int(sample.time_ms)
@@ -136,20 +160,6 @@ class MetricEncoder:
         self._stamps[labels] = time_ms
         return time_ms
 
-    def _complete(self, labels: tuple[Labels, ...]) -> tuple[Labels, ...]:
-        known = self._completed.get(id(labels))
-        if known is None:
-            if len(self._completed) >= _KEPT_LABEL_SETS:
-                self._completed.clear()
-            complete = tuple(
-                to_labels(
-                    (_text(name), _text(value)) for name, value in (*self._own.items(), *each)
-                )
-                for each in labels
-            )
-            known = self._completed[id(labels)] = (labels, complete)
-        return known[1]
-
     def _request(self, batch: SampleBatch) -> Request:
         message = remote_write.encode(batch)
         return Request(remote_write.compress(message), len(batch))
@@ -158,22 +168,24 @@ class MetricEncoder:
 @lru_cache(maxsize=4096)
 def _labels(name: str, tags: tuple[tuple[str, str], ...]) -> Labels:
     """Return the labels of a series, each name made one that Prometheus takes in any version."""
-    pairs = [(_label_name(key), value) for key, value in tags]
-    return to_labels([*pairs, (METRIC_NAME, _metric_name(name))])
+    pairs = [(label_name(key), value) for key, value in tags]
+    return to_labels([*pairs, (METRIC_NAME, metric_name(name))])
 
 
-def _metric_name(name: str) -> str:
-    valid = re.sub(r"[^a-zA-Z0-9_:]", "_", name)
-    return f"_{valid}" if not valid or valid[0].isdecimal() else valid
+def _series(completed: Iterable[tuple[Labels, bool]]) -> _Series:
+    found = list(completed)
+    fits = np.fromiter((is_taken for _, is_taken in found), dtype=np.bool_, count=len(found))
+    return _Series(tuple(complete for complete, _ in found), fits)
 
 
-def _label_name(name: str) -> str:
-    valid = re.sub(r"[^a-zA-Z0-9_]", "_", name)
-    if valid.startswith("__"):  # reserved
-        valid = f"_{valid.lstrip('_')}"
-    return f"_{valid}" if not valid or valid[0].isdecimal() else valid
+def _complete(own: Labels, labels: Labels) -> tuple[Labels, bool]:
+    """Return *labels* with those of *own* that they lack, and whether a server takes them."""
+    complete = to_labels((encodable(name), encodable(value)) for name, value in (*own, *labels))
+    return complete, _is_taken(complete)
 
 
-def _text(text: str) -> str:
-    """Return *text* with what UTF-8 cannot spell replaced."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+def _is_taken(labels: Labels) -> bool:
+    return len(labels) <= _LABELS and all(
+        len(name.encode()) <= _NAME_BYTES and len(value.encode()) <= _VALUE_BYTES
+        for name, value in labels
+    )

@@ -30,13 +30,19 @@ from opentelemetry.sdk.trace import ReadableSpan
 from veriscope.instrument.delivery.lane import Door, Request
 from veriscope.instrument.delivery.records import LogRecord
 from veriscope.instrument.delivery.tally import Reason, Signal, Tally
+from veriscope.instrument.encodable import encodable
 
 _HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
 _MAX_REQUEST_BYTES: Final = 2 << 20
 """A larger message is sent in halves, far below what servers accept at once."""
 _BODY_CHARACTERS: Final = 1 << 16
 _VALUE_CHARACTERS: Final = 1 << 14
+_KEY_CHARACTERS: Final = 255
 _ATTRIBUTES: Final = 128
+# The server refuses a whole request for one span past these.
+_KEY_BYTES: Final = 1024
+_TIMES_NS: Final = range(1, 4_102_444_800_000_000_000)
+"""1970 to 2100."""
 _DEPTH: Final = 6
 _INT64: Final = 1 << 63
 
@@ -74,7 +80,14 @@ class SpanEncoder:
         self._tally = tally
 
     def __call__(self, spans: Sequence[ReadableSpan]) -> Iterator[Request]:
-        """Encode *spans*; those that cannot be are dropped and counted."""
+        """Encode *spans*; those that cannot be, or no server takes, are dropped and counted."""
+        taken = [span for span in spans if _is_taken(span)]
+        self._tally.dropped(Signal.SPANS, Reason.UNENCODABLE, len(spans) - len(taken))
+        yield from self._requests(taken)
+
+    def _requests(self, spans: Sequence[ReadableSpan]) -> Iterator[Request]:
+        if not spans:
+            return
         try:
             message = encode_spans(spans)
         except (ValueError, TypeError, AttributeError, OverflowError):
@@ -82,12 +95,12 @@ class SpanEncoder:
                 self._tally.dropped(Signal.SPANS, Reason.UNENCODABLE, 1)
                 return
             for span in spans:
-                yield from self([span])
+                yield from self._requests([span])
             return
         if message.ByteSize() > _MAX_REQUEST_BYTES and len(spans) > 1:
             half = len(spans) // 2
-            yield from self(spans[:half])
-            yield from self(spans[half:])
+            yield from self._requests(spans[:half])
+            yield from self._requests(spans[half:])
             return
         self._name_process(message)
         yield Request(_packed(message.SerializeToString()), len(spans))
@@ -156,6 +169,17 @@ class LogEncoder:
             return None
 
 
+def _is_taken(span: ReadableSpan) -> bool:
+    # Not its events and links, which take as long again to look at.
+    if span.start_time not in _TIMES_NS or span.end_time not in _TIMES_NS:
+        return False
+    # A character has four bytes at most.
+    return all(
+        len(key) <= _KEY_BYTES // 4 or len(key.encode(errors="replace")) <= _KEY_BYTES
+        for key in span.attributes or ()
+    )
+
+
 def _resource(attributes: Mapping[str, str]) -> Resource:
     numbers = {"process.pid"}
     return Resource(
@@ -166,7 +190,7 @@ def _resource(attributes: Mapping[str, str]) -> Resource:
 
 
 def _pair(key: object, value: object, depth: int = 0) -> KeyValue:
-    return KeyValue(key=_cut(str(key), _VALUE_CHARACTERS), value=_value(value, depth))
+    return KeyValue(key=_cut(str(key), _KEY_CHARACTERS), value=_value(value, depth))
 
 
 def _value(value: Any, depth: int = 0) -> AnyValue:
@@ -198,7 +222,7 @@ def _long(value: bytes | Mapping[Any, Any] | Sequence[Any], depth: int) -> AnyVa
 def _cut(text: str, most: int) -> str:
     if len(text) > most:
         text = f"{text[:most]}…"
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    return encodable(text)
 
 
 def _packed(message: bytes) -> bytes:

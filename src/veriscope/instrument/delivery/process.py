@@ -1,20 +1,21 @@
 """The exporter of this process: configured once, found from everywhere, ended with it."""
 
 import atexit
-import logging
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
+from veriscope.instrument.forking import ForkLock
+from veriscope.signals.log import get_log
+
 if TYPE_CHECKING:
     from veriscope.instrument.delivery.exporter import Exporter
     from veriscope.instrument.delivery.options import ExportOptions
 
-_log = logging.getLogger(__name__)
+_log = get_log(__name__)
 
 Receivers: TypeAlias = str | Path | Sequence[Mapping[str, Any]]
 """Alertmanager's `receivers`: a file, or what stands in one."""
@@ -41,11 +42,7 @@ class _Process:
         self.settings = Settings()
         self.is_settled = False
         self.waits_for_exit = False
-        self.renew_lock()
-
-    def renew_lock(self) -> None:
-        """Make the lock anew: in a forked child, a thread that is not there may hold it."""
-        self.lock = threading.RLock()
+        self.lock = ForkLock()
 
 
 _process: Final = _Process()
@@ -132,7 +129,7 @@ def _configure_or_tell() -> None:
     try:
         configure()
     except InvalidInputError as error:
-        _log.warning("nothing is sent to a server: %s", error)
+        _log.warning(f"nothing is sent to a server: {error}")
         _process.is_settled = True
 
 
@@ -168,6 +165,3 @@ def _finish() -> None:
     exporter = _process.exporter
     if exporter is not None:
         exporter.shutdown(exporter.options.shutdown_timeout_s)
-
-
-os.register_at_fork(after_in_child=_process.renew_lock)

@@ -1,18 +1,19 @@
 """What delivery says of itself, in the registry that it sends."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-_log = logging.getLogger(__name__)
+from veriscope.instrument.per_registry import PerRegistry
+from veriscope.signals.log import get_log
+
+_log = get_log(__name__)
 
 
 class Signal(StrEnum):
@@ -117,16 +118,14 @@ class Tally(Collector):
         yield from (items, losses, faults, queues)
 
 
-_tallies: Final[WeakKeyDictionary[CollectorRegistry, Tally]] = WeakKeyDictionary()
+def _registered(registry: CollectorRegistry) -> Tally:
+    tally = Tally()
+    try:
+        registry.register(tally)
+    except ValueError as error:
+        _log.warning(f"delivery cannot show its own metrics: {error}")
+    return tally
 
 
-def tally_of(registry: CollectorRegistry) -> Tally:
-    """Return the tally of *registry*; the exporters of a registry share it, one after another."""
-    found = _tallies.get(registry)
-    if found is None:
-        found = _tallies[registry] = Tally()
-        try:
-            registry.register(found)
-        except ValueError as error:
-            _log.warning("delivery cannot show its own metrics: %s", error)
-    return found
+tally_of: Final = PerRegistry(_registered)
+"""The tally of a registry; its exporters share it, one after another."""

@@ -1,6 +1,5 @@
 """Metrics and spans of a service that runs or calls language models."""
 
-import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
@@ -15,6 +14,7 @@ from veriscope.instrument.genai.inference import Inference
 from veriscope.instrument.genai.instruments import Side, instruments_on
 from veriscope.instrument.genai.prices import Price
 from veriscope.instrument.genai.queueing import QueueTicket
+from veriscope.instrument.label_values import LabelValues
 from veriscope.signals import InvalidInputError
 from veriscope.signals.log import get_log
 
@@ -62,9 +62,7 @@ class GenAiMetrics:
         self._calls, self._shared = instruments_on(REGISTRY if registry is None else registry, side)
         self._tracer = tracer or trace.get_tracer("veriscope.genai")
         self._kind = SpanKind.CLIENT if side == "client" else SpanKind.INTERNAL
-        self._max_label_values = max_label_values
-        self._known: defaultdict[str, set[str]] = defaultdict(set)
-        self._lock = threading.Lock()
+        self._known = defaultdict[str, LabelValues](lambda: LabelValues(max_label_values))
 
     def inference(
         self,
@@ -171,12 +169,7 @@ class GenAiMetrics:
         )
 
     def _bounded(self, label: str, value: str) -> str:
-        known = self._known[label]
-        if value in known:
+        if self._known[label].admit(value):
             return value
-        with self._lock:
-            if len(known) < self._max_label_values:
-                known.add(value)
-                return value
         self._shared.folded.labels(label).inc()
         return OTHER

@@ -6,11 +6,12 @@ OpenTelemetry's rules turn `gen_ai.server.time_to_first_token` with the unit `s`
 boundaries are those that the conventions recommend for each instrument.
 """
 
-import threading
-import weakref
+from functools import partial
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from veriscope.instrument.per_registry import PerRegistry
 
 Side = Literal["server", "client"]
 
@@ -93,31 +94,31 @@ class SharedInstruments:
             registry=registry,
         )
         self.cost = Counter(
-            "gen_ai_cost_usd",
+            "gen_ai_cost_usd_total",
             "Cost of the tokens used, in US dollars, by the price list given.",
             token_labels,
             registry=registry,
         )
         self.unpriced = Counter(
-            "gen_ai_unpriced_tokens",
+            "gen_ai_unpriced_tokens_total",
             "Tokens of models that have no price, which gen_ai_cost_usd_total leaves out.",
             ["gen_ai_request_model", "gen_ai_token_type"],
             registry=registry,
         )
         self.finished = Counter(
-            "gen_ai_finish_reasons",
+            "gen_ai_finish_reasons_total",
             "Answers by the reason for which they ended.",
             [*MODEL_LABELS, "reason"],
             registry=registry,
         )
         self.cache = Counter(
-            "gen_ai_cache_requests",
+            "gen_ai_cache_requests_total",
             "Calls that consulted a prompt cache, by result: hit or miss.",
             ["gen_ai_request_model", "result"],
             registry=registry,
         )
         self.cached_tokens = Counter(
-            "gen_ai_cache_read_input_tokens",
+            "gen_ai_cache_read_input_tokens_total",
             "Input tokens that were served from a prompt cache.",
             ["gen_ai_request_model"],
             registry=registry,
@@ -136,41 +137,33 @@ class SharedInstruments:
             registry=registry,
         )
         self.queue_rejected = Counter(
-            "gen_ai_server_queue_rejections",
+            "gen_ai_server_queue_rejections_total",
             "Requests refused because the queue was full.",
             ["gen_ai_request_model"],
             registry=registry,
         )
         self.folded = Counter(
-            "veriscope_genai_folded_labels",
+            "veriscope_genai_folded_labels_total",
             "Values shown as _other because a label had too many.",
             ["label"],
             registry=registry,
         )
         self.failures = Counter(
-            "veriscope_genai_failures",
+            "veriscope_genai_failures_total",
             "Calls whose recording failed; the application did not notice.",
             registry=registry,
         )
 
 
-_lock = threading.Lock()
-_calls: weakref.WeakKeyDictionary[CollectorRegistry, dict[Side, CallInstruments]] = (
-    weakref.WeakKeyDictionary()
-)
-_shared: weakref.WeakKeyDictionary[CollectorRegistry, SharedInstruments] = (
-    weakref.WeakKeyDictionary()
-)
+_calls: Final[dict[Side, PerRegistry[CallInstruments]]] = {
+    "server": PerRegistry(partial(CallInstruments, "server")),
+    "client": PerRegistry(partial(CallInstruments, "client")),
+}
+_shared: Final = PerRegistry(SharedInstruments)
 
 
 def instruments_on(
     registry: CollectorRegistry, side: Side
 ) -> tuple[CallInstruments, SharedInstruments]:
-    """Return the families on *registry*, made on first use: a registry takes each name once."""
-    with _lock:
-        calls = _calls.setdefault(registry, {})
-        if side not in calls:
-            calls[side] = CallInstruments(side, registry)
-        if registry not in _shared:
-            _shared[registry] = SharedInstruments(registry)
-        return calls[side], _shared[registry]
+    """Return the families on *registry*, made on first use."""
+    return _calls[side](registry), _shared(registry)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -20,7 +20,7 @@ from veriscope.signals.log import get_log
 _Message: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
 _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
-_LOG: Final = get_log(__name__)
+_log = get_log(__name__)
 
 
 class HealthApp:
@@ -59,7 +59,7 @@ class HealthApp:
             try:
                 return health_answer(await self._checks.report_async(), accept)
             except Exception as error:  # noqa: BLE001 - whatever it is, the service is not known to be well
-                _LOG.exception("health checks could not be run")
+                _log.exception("health checks could not be run")
                 return failure_answer(error)
         # Collectors of the host may be slow; they have no part in its event loop.
         return await asyncio.to_thread(metrics_answer, self._registry, accept)

@@ -1,25 +1,23 @@
 """The set of checks of a service, and how they are run."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from weakref import WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from veriscope.instrument.forking import in_forked_child
 from veriscope.instrument.health.flight import Check, Flight
 from veriscope.instrument.health.metrics import metrics_of
 from veriscope.instrument.health.result import CheckResult, CheckStatus, Outcome, Report
 from veriscope.signals import Clock, InvalidInputError, SystemClock
 from veriscope.signals.log import get_log
 
-_LOG: Final = get_log(__name__)
+_log = get_log(__name__)
 _MAX_CHECKS: Final = 100
-_ALL: Final["WeakSet[HealthChecks]"] = WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class HealthChecks:
         self._entries: dict[str, _Entry] = {}
         self._last: dict[str, CheckStatus] = {}
         self._reset()
-        _ALL.add(self)
+        in_forked_child(self._reset)
 
     def add(
         self,
@@ -244,7 +242,7 @@ class HealthChecks:
         last = self._last.get(outcome.name)
         self._last[outcome.name] = outcome.status
         if last not in (None, outcome.status):
-            log = _LOG.info if outcome.ok else _LOG.warning
+            log = _log.info if outcome.ok else _log.warning
             log("health check changed", check=outcome.name, found=outcome.text)
         return outcome
 
@@ -275,13 +273,3 @@ def _read(answer: object) -> CheckResult:
             return CheckResult(ok=False, reason="the check returned False")
     kind = type(answer).__name__
     return CheckResult(ok=False, reason=f"the check returned a {kind}, which says nothing")
-
-
-def _reset_all() -> None:
-    """Let every set of checks start afresh in a forked process."""
-    for checks in _ALL:
-        checks._reset()  # noqa: SLF001 - this module's own class
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, InvalidStateError
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from veriscope.instrument.awaitables import is_async, resolved
 from veriscope.instrument.health.result import CheckResult
 
 Answer: TypeAlias = CheckResult | bool | str | None
@@ -36,7 +37,7 @@ class Flight:
         """Seconds that the check took; 0 until it has ended."""
         self._began_s = perf_counter()
         self._ended = threading.Event()
-        self._loop = loop if loop is not None and _is_async(check) else None
+        self._loop = loop if loop is not None and is_async(check) else None
         if self._loop is not None:
             self.future = asyncio.run_coroutine_threadsafe(self._in_loop(), self._loop)
             return
@@ -57,7 +58,8 @@ class Flight:
 
     async def _in_loop(self) -> Answer:
         try:
-            return await _resolved(self._check())
+            answer = self._check()
+            return await answer if inspect.isawaitable(answer) else answer
         finally:
             self._end()
 
@@ -65,7 +67,7 @@ class Flight:
         try:
             answer = self._check()
             if inspect.isawaitable(answer):
-                answer = asyncio.run(_resolved(answer))
+                answer = asyncio.run(resolved(answer))
         except BaseException as error:  # noqa: BLE001 - a thread has nobody else to tell
             self._end()
             _settle(self.future.set_exception, error)
@@ -76,15 +78,6 @@ class Flight:
     def _end(self) -> None:
         self.took_s = perf_counter() - self._began_s
         self._ended.set()
-
-
-def _is_async(check: Check) -> bool:
-    call = getattr(check, "__call__", None)  # noqa: B004 - an object with `async def __call__`
-    return inspect.iscoroutinefunction(check) or inspect.iscoroutinefunction(call)
-
-
-async def _resolved(answer: Answer | Awaitable[Answer]) -> Answer:
-    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _settle(set_outcome: Callable[[Any], None], outcome: object) -> None:

@@ -1,12 +1,11 @@
 """What health checks say of themselves at `/metrics`."""
 
-import threading
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from veriscope.instrument.health.result import CheckStatus, Outcome
+from veriscope.instrument.per_registry import PerRegistry
 
 
 class CheckMetrics:
@@ -45,13 +44,4 @@ class CheckMetrics:
         self._runs.labels(service, outcome.name, outcome.status.value).inc()
 
 
-_KNOWN: Final[WeakKeyDictionary[CollectorRegistry, CheckMetrics]] = WeakKeyDictionary()
-_LOCK: Final = threading.Lock()
-
-
-def metrics_of(registry: CollectorRegistry) -> CheckMetrics:
-    """Return the metrics in *registry*, which several `HealthChecks` may share."""
-    with _LOCK:
-        if registry not in _KNOWN:
-            _KNOWN[registry] = CheckMetrics(registry)
-        return _KNOWN[registry]
+metrics_of: Final = PerRegistry(CheckMetrics)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -17,7 +17,7 @@ from veriscope.instrument.health.answer import (
 from veriscope.instrument.health.checks import HealthChecks
 from veriscope.signals.log import get_log
 
-_LOG: Final = get_log(__name__)
+_log = get_log(__name__)
 
 
 class HealthWsgiApp:
@@ -51,5 +51,5 @@ class HealthWsgiApp:
         try:
             return health_answer(self._checks.report(), accept)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not known to be well
-            _LOG.exception("health checks could not be run")
+            _log.exception("health checks could not be run")
             return failure_answer(error)

@@ -1,7 +1,6 @@
 """`configure_logging`: one call that sets a process' logging up."""
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from veriscope.instrument.forking import ForkLock
 from veriscope.instrument.logs.console import ConsoleSink
 from veriscope.instrument.logs.files import SharedLogFile
 from veriscope.instrument.logs.handler import PipelineHandler
-from veriscope.instrument.logs.metrics import LogMetrics
+from veriscope.instrument.logs.metrics import LogMetrics, metrics_of
 from veriscope.instrument.logs.options import LoggingOptions
 from veriscope.instrument.logs.rate import RateLimit
 from veriscope.instrument.logs.scrub import Scrubber
@@ -82,7 +82,7 @@ class LoggingHandle:
         """Where the records of `<service>.security` go."""
         self._handlers = handlers
         self._taken = taken
-        self._structlog_before = structlog.get_config()
+        self._structlog_before = structlog.get_config() if structlog.is_configured() else None
         self._is_in_force = True
 
     def flush(self) -> None:
@@ -101,12 +101,15 @@ class LoggingHandle:
         self._is_in_force = False
         for logger in self._taken:
             logger.undo()
-        structlog.configure(**self._structlog_before)
+        if self._structlog_before is None:
+            structlog.reset_defaults()
+        else:
+            structlog.configure(**self._structlog_before)
         for handler in self._handlers:
             handler.close()
 
 
-_lock: Final = threading.Lock()
+_lock: Final = ForkLock()
 _handles: Final[list[LoggingHandle]] = []
 """The one that is in force, if any."""
 
@@ -139,7 +142,7 @@ def configure_logging(
     with _lock:
         for former in _handles:
             former._undo()  # noqa: SLF001 - `reset` would take the lock again
-        _handles[:] = [_apply(service_name, chosen, LogMetrics.of(registry))]
+        _handles[:] = [_apply(service_name, chosen, metrics_of(registry))]
         return _handles[0]
 
 

@@ -3,10 +3,10 @@
 import datetime as dt
 import logging
 import sys
-import traceback
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
+from veriscope.instrument.exceptions import describe
 from veriscope.instrument.logs.trace_context import current_ids
 
 _ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -57,7 +57,7 @@ def read_record(record: logging.LogRecord) -> dict[str, Any]:
     for name, value in fields.items():
         event[f"{name}_" if name in _OWN_FIELDS else name] = value
     if raised is not None:
-        event["exception"] = describe(raised)
+        event["exception"] = describe(raised[1], raised[2])
     if stack:
         event["stack"] = stack
     return event
@@ -67,21 +67,6 @@ def timestamp(unix_s: float) -> str:
     """Return *unix_s* as RFC 3339 in UTC, to the microsecond."""
     moment = dt.datetime.fromtimestamp(unix_s, dt.UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def describe(raised: _ExcInfo) -> dict[str, str]:
-    """Return type, message and stack trace, those of causes included."""
-    kind, error, _ = raised
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - the application's own `__str__`
-        message = f"[cannot be shown: {type(broken).__name__}]"
-    return {
-        "type": f"{module}{kind.__qualname__}",
-        "message": message,
-        "stacktrace": "".join(traceback.format_exception(*raised)),
-    }
 
 
 def _message_and_fields(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

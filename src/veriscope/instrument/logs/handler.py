@@ -1,6 +1,5 @@
 """The one handler: a record is read, scrubbed and encoded once, then goes to each destination."""
 
-import errno
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from veriscope.instrument.disk import failure_reason
 from veriscope.instrument.logs.console import ConsoleSink
 from veriscope.instrument.logs.event import level_name, read_record
 from veriscope.instrument.logs.files import SharedLogFile
@@ -17,7 +17,6 @@ from veriscope.instrument.logs.rate import RateLimit
 from veriscope.instrument.logs.scrub import Scrubber
 from veriscope.instrument.logs.shipping import ServerSink
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HEAD: Final = ("timestamp", "level", "logger", "message", "trace_id", "span_id")
 _HEAD_CHARS: Final = 128
 _OWN_LOGGER: Final = "veriscope.instrument.logs"
@@ -122,8 +121,7 @@ class PipelineHandler(logging.Handler):
         try:
             self._file.append(line)
         except OSError as error:
-            reason = "disk_full" if error.errno in _FULL else "file_error"
-            self._metrics.dropped.labels(reason).inc()
+            self._metrics.dropped.labels(failure_reason(error)).inc()
             self._lost += 1
             if self._lost == 1:
                 self._say(

@@ -1,17 +1,14 @@
 """What logging says of itself."""
 
-import threading
-from typing import Final, Self
-from weakref import WeakKeyDictionary
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
+from veriscope.instrument.per_registry import PerRegistry
+
 
 class LogMetrics:
-    """Counters of one registry; `of` makes them once for each."""
-
-    _made: Final[WeakKeyDictionary[CollectorRegistry, "LogMetrics"]] = WeakKeyDictionary()
-    _lock: Final = threading.Lock()
+    """Counters of one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.records = Counter(
@@ -37,11 +34,5 @@ class LogMetrics:
             registry=registry,
         )
 
-    @classmethod
-    def of(cls, registry: CollectorRegistry) -> Self:
-        """Return the counters of *registry*, made on the first call."""
-        with cls._lock:
-            found = cls._made.get(registry)
-            if found is None:
-                found = cls._made[registry] = cls(registry)
-            return found  # type: ignore[return-value]  # only `cls` puts values in
+
+metrics_of: Final = PerRegistry(LogMetrics)

@@ -70,7 +70,9 @@ class LoggingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         if self.level.upper() not in logging.getLevelNamesMapping():
-            raise ValueError(f"level is {self.level!r}; it must be DEBUG, INFO, WARN or ERROR")
+            raise ValueError(
+                f"level is {self.level!r}; it must be DEBUG, INFO, WARN, ERROR or CRITICAL"
+            )
         if self.console not in {"auto", "json", "console", "off"}:
             raise ValueError(f"console is {self.console!r}; it must be auto, json, console or off")
         require_at_least(self, 0, "max_bytes", "rate_limit", "error_rate_limit")

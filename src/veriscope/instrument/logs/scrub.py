@@ -11,8 +11,12 @@ from typing import Any, Final
 
 import re2
 
+from veriscope.instrument.encodable import encodable
 from veriscope.instrument.logs.options import LoggingOptions
-from veriscope.instrument.logs.secret_shapes import PATTERNS, REDACTED
+from veriscope.instrument.secret_shapes import secret_patterns
+
+REDACTED: Final = "[redacted]"
+"""What stands where a secret stood."""
 
 _MAX_ITEMS: Final = 256
 _MAX_KEY_CHARS: Final = 256
@@ -49,7 +53,10 @@ class Scrubber:
     def __init__(self, options: LoggingOptions) -> None:
         words = "|".join(re2.escape(_snake(word)) for word in options.redact)
         self._secret_key = re2.compile(rf"(?:^|_)(?:{words})\d*$") if words else None
-        patterns = (*PATTERNS, *((pattern, REDACTED) for pattern in options.redact_patterns))
+        patterns = (
+            *secret_patterns(REDACTED),
+            *((pattern, REDACTED) for pattern in options.redact_patterns),
+        )
         self._patterns = [(re2.compile(pattern), by) for pattern, by in patterns]
         self._any = re2.compile("|".join(f"(?:{pattern})" for pattern, _ in patterns))
         self._max_chars = options.max_value_chars
@@ -85,7 +92,9 @@ class Scrubber:
             if walk.left <= 0 or len(clean) >= _MAX_ITEMS:
                 walk.truncated = True
                 break
-            name = _encodable((key if type(key) is str else _show(key))[:_MAX_KEY_CHARS])
+            name = encodable(
+                (key if type(key) is str else _show(key))[:_MAX_KEY_CHARS], "backslashreplace"
+            )
             walk.left -= len(name)
             if self._is_secret(name) and not (value is None or isinstance(value, bool | float)):
                 walk.redacted += 1
@@ -127,7 +136,7 @@ class Scrubber:
         whole = len(text)
         if whole > limit + _MARGIN_CHARS:
             text = text[: limit + _MARGIN_CHARS]
-        text = _encodable(text)
+        text = encodable(text, "backslashreplace")
         if len(text) >= _SHORTEST_SECRET and self._any.search(text):
             for pattern, by in self._patterns:
                 text, count = pattern.subn(by, text)
@@ -164,10 +173,3 @@ def _show(value: Any, how: Any = str) -> str:
         return str.__str__(how(value))
     except Exception as error:  # noqa: BLE001 - whatever it raises, the record has to go on
         return f"[{type(value).__name__} that cannot be shown: {type(error).__name__}]"
-
-
-def _encodable(text: str) -> str:
-    """Return *text* with what UTF-8 cannot spell (lone surrogates) escaped."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from veriscope.instrument import delivery
+from veriscope.instrument.delivery.records import OWN_LOGGERS, severity_number
 
-_SEVERITIES: Final = (
-    (logging.CRITICAL, 21),
-    (logging.ERROR, 17),
-    (logging.WARNING, 13),
-    (logging.INFO, 9),
-    (logging.DEBUG, 5),
-)
-_TRACE: Final = 1
-# What sending a record logs must not be sent: it would be sent for ever.
-_OWN_LOGGERS: Final = ("veriscope.instrument.delivery", "urllib3")
 _COLUMNS: Final = frozenset(
     {"exception", "level", "logger", "message", "span_id", "timestamp", "trace_id"}
 )
@@ -32,7 +23,7 @@ class ServerSink:
 
     def send(self, record: logging.LogRecord, event: Mapping[str, Any]) -> None:
         """Queue *event*, never waiting; the exporter counts what it has to drop."""
-        if record.name.startswith(_OWN_LOGGERS) or getattr(self._sending, "now", False):
+        if record.name.startswith(OWN_LOGGERS) or getattr(self._sending, "now", False):
             return
         self._sending.now = True
         try:
@@ -57,11 +48,6 @@ def _log_record(record: logging.LogRecord, event: Mapping[str, Any]) -> delivery
         span_id=_id(event.get("span_id")),
         logger=record.name,
     )
-
-
-def severity_number(levelno: int) -> int:
-    """Return OpenTelemetry's severity number of a level of the standard library."""
-    return next((number for least, number in _SEVERITIES if levelno >= least), _TRACE)
 
 
 def _id(text: object) -> int:

@@ -14,21 +14,16 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from veriscope.instrument.profiling.folder import (
-    failure_reason,
-    file_stem,
-    keep_newest,
-    write_whole,
-)
-from veriscope.instrument.profiling.metrics import ProfilingMetrics
+from veriscope.instrument.disk import failure_reason, write_whole
+from veriscope.instrument.profiling.folder import file_stem, keep_newest
+from veriscope.instrument.profiling.metrics import ProfileTally, metrics_of
 from veriscope.instrument.profiling.tracer import Recording, new_tracer
-from veriscope.signals.log import get_log
+from veriscope.instrument.stepwise import drive
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _KIND: Final = "call"
-_log = get_log(__name__)
 _sequence = itertools.count()
 
 
@@ -70,7 +65,7 @@ def profile_generation(
     """
     if keep < 1 or max_bytes < 1:
         raise ValueError(f"keep is {keep} and max_bytes {max_bytes}; each must be at least 1")
-    writer = _Writer(Path(directory), keep, max_bytes, ProfilingMetrics.of(registry))
+    writer = _Writer(Path(directory), keep, max_bytes, ProfileTally(_KIND, metrics_of(registry)))
     if function is None:
         return lambda decorated: _decorate(decorated, writer)
     return _decorate(function, writer)
@@ -79,14 +74,11 @@ def profile_generation(
 class _Writer:
     """Writes the profiles of one decoration."""
 
-    def __init__(
-        self, directory: Path, keep: int, max_bytes: int, metrics: ProfilingMetrics
-    ) -> None:
+    def __init__(self, directory: Path, keep: int, max_bytes: int, tally: ProfileTally) -> None:
         self._directory = directory
         self._keep = keep
         self._max_bytes = max_bytes
-        self._metrics = metrics
-        self._told: set[str] = set()
+        self._tally = tally
 
     def write(self, name: str, recording: Recording) -> None:
         """Write *recording* of function *name*; raises nothing."""
@@ -95,24 +87,18 @@ class _Writer:
         try:
             content = marshal.dumps(dict(recording.stats()))
             if len(content) > self._max_bytes:
-                self._drop("too_large", f"{len(content)} bytes")
+                self._tally.dropped("too_large", f"{len(content)} bytes")
                 return
             stem = f"profile_{file_stem(name)}"
             file = f"{stem}_{int(time.time())}_{os.getpid()}_{next(_sequence)}.prof"
             write_whole(self._directory / file, content)
             pattern = re.compile(rf"{re.escape(stem)}_\d+_\d+_\d+\.prof")
             keep_newest(self._directory, pattern, self._keep)
-            self._metrics.written.labels(_KIND).inc()
+            self._tally.written()
         except OSError as error:
-            self._drop(failure_reason(error), str(error))
+            self._tally.dropped(failure_reason(error), str(error))
         except Exception as error:  # noqa: BLE001 - profiling must not fail what it profiles
-            self._drop("error", repr(error))
-
-    def _drop(self, reason: str, detail: str) -> None:
-        self._metrics.dropped.labels(_KIND, reason).inc()
-        if reason not in self._told:
-            self._told.add(reason)
-            _log.warning("profile not written", reason=reason, detail=detail)
+            self._tally.dropped("error", repr(error))
 
 
 def _decorate(function: Callable[..., Any], writer: _Writer) -> Callable[..., Any]:
@@ -145,7 +131,7 @@ def _generator(
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         recording = Recording(new_tracer())
         try:
-            return (yield from _drive(function(*args, **kwargs), recording))
+            return (yield from drive(function(*args, **kwargs), recording))
         finally:
             writer.write(name, recording)
 
@@ -209,24 +195,4 @@ class _Driven:
         self._recording = recording
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return _drive(self._awaitable.__await__(), self._recording)
-
-
-def _drive(steps: Any, recording: Recording) -> Generator[Any, Any, Any]:
-    """Run *steps* as `yield from` does, recording while they run and not while they wait."""
-    send: Callable[[Any], Any] = steps.send
-    value: Any = None
-    while True:
-        try:
-            with recording:
-                waited_for = send(value)
-        except StopIteration as end:
-            return end.value
-        try:
-            send, value = steps.send, (yield waited_for)
-        except GeneratorExit:
-            with recording:
-                steps.close()
-            raise
-        except BaseException as error:  # noqa: BLE001 - thrown in: the steps decide
-            send, value = steps.throw, error
+        return drive(self._awaitable.__await__(), self._recording)

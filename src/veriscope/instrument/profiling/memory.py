@@ -1,7 +1,6 @@
 """`track_memory_usage`: what a block of code does to memory."""
 
 import inspect
-import os
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple, ParamSpec, TypeAlias, TypeVar, overlo
 
 import psutil
 
+from veriscope.instrument.forking import in_forked_child
 from veriscope.signals.log import get_log
 
 _P = ParamSpec("_P")
@@ -179,7 +179,7 @@ class _Tracking:
 
 
 _tracking: Final = _Tracking()
-os.register_at_fork(after_in_child=_tracking.begin_anew)
+in_forked_child(_tracking.begin_anew)
 
 
 class _Tracker:

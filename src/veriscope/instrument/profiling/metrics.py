@@ -1,17 +1,17 @@
 """What profiling says of itself."""
 
-import threading
-from typing import Final, Self
-from weakref import WeakKeyDictionary
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from veriscope.instrument.per_registry import PerRegistry
+from veriscope.signals.log import get_log
+
+_log = get_log(__name__)
+
 
 class ProfilingMetrics:
-    """Metrics of one registry; `of` makes them once for each."""
-
-    _made: Final[WeakKeyDictionary[CollectorRegistry, "ProfilingMetrics"]] = WeakKeyDictionary()
-    _lock: Final = threading.Lock()
+    """Metrics of one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.written = Counter(
@@ -51,11 +51,25 @@ class ProfilingMetrics:
             registry=registry,
         )
 
-    @classmethod
-    def of(cls, registry: CollectorRegistry) -> Self:
-        """Return the metrics of *registry*, made on the first call."""
-        with cls._lock:
-            found = cls._made.get(registry)
-            if found is None:
-                found = cls._made[registry] = cls(registry)
-            return found  # type: ignore[return-value]  # only `cls` puts values in
+
+metrics_of: Final = PerRegistry(ProfilingMetrics)
+
+
+class ProfileTally:
+    """Counts the profiles of one kind, and tells the log once of each reason for a loss."""
+
+    def __init__(self, kind: str, metrics: ProfilingMetrics) -> None:
+        self._kind = kind
+        self._metrics = metrics
+        self._told: set[str] = set()
+
+    def written(self) -> None:
+        """Count a profile that is on disk."""
+        self._metrics.written.labels(self._kind).inc()
+
+    def dropped(self, reason: str, detail: str) -> None:
+        """Count a profile that was not taken or not written."""
+        self._metrics.dropped.labels(self._kind, reason).inc()
+        if reason not in self._told:
+            self._told.add(reason)
+            _log.warning("profile not written", reason=reason, detail=detail)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-from weakref import WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from veriscope.instrument.profiling.folder import failure_reason, keep_newest, write_whole
-from veriscope.instrument.profiling.metrics import ProfilingMetrics
+from veriscope.instrument.disk import failure_reason, write_whole
+from veriscope.instrument.forking import ForkLock, in_forked_child
+from veriscope.instrument.profiling.folder import keep_newest
+from veriscope.instrument.profiling.metrics import ProfileTally, ProfilingMetrics, metrics_of
 from veriscope.instrument.profiling.stacks import SampledProfile, StackTable
 from veriscope.instrument.profiling.threads import ThreadSampler
 from veriscope.signals import InvalidInputError
-from veriscope.signals.log import get_log
 
 _KIND: Final = "sampling"
 _SUFFIXES: Final = (".pb.gz", ".cpu.folded", ".off-cpu.folded")
@@ -28,8 +28,6 @@ _ACCOUNT_EVERY_NS: Final = 1_000_000_000
 # After a second over budget the pace goes below what the budget allows, so that it settles.
 _BACK_OFF: Final = 0.8
 _RECOVER: Final = 1.25
-
-_log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +88,10 @@ class SamplingProfiler:
             max_depth=max_depth,
             budget=budget,
         )
-        self._metrics = ProfilingMetrics.of(registry)
-        self._lock = threading.Lock()
+        self._metrics = metrics_of(registry)
+        self._lock = ForkLock()
         self._run: _Run | None = None
+        in_forked_child(self._go_on)
 
     @property
     def running(self) -> bool:
@@ -112,7 +111,6 @@ class SamplingProfiler:
         with self._lock:
             run, self._run = self._run, None
         if run is not None:
-            _running.discard(self)
             atexit.unregister(self.stop)
             run.stop(timeout_s)
 
@@ -126,13 +124,12 @@ class SamplingProfiler:
 
     def _begin(self) -> None:
         self._run = _Run(self._settings, self._metrics)
-        _running.add(self)
         self._run.start()
 
-    def _begin_in_child(self) -> None:
-        """Go on after `fork`, which copies no thread and may copy a lock that is held."""
-        self._lock = threading.Lock()
-        self._begin()
+    def _go_on(self) -> None:
+        """Go on in a forked child, where the thread is not."""
+        if self._run is not None:
+            self._begin()
 
 
 class _Run:
@@ -143,7 +140,7 @@ class _Run:
         self._metrics = metrics
         self._hz = settings.hz
         self._stopping = False
-        self._told: set[str] = set()
+        self._tally = ProfileTally(_KIND, metrics)
         self._table = self._new_table()
         self._sampler = ThreadSampler(self._table)
         self._begun_ns = self._accounted_ns = time.monotonic_ns()
@@ -178,7 +175,7 @@ class _Run:
                 self._sampler.sample(now_ns - last_ns, own)
                 self._keep_house(now_ns)
             except Exception as error:  # noqa: BLE001 - the next sample may well succeed
-                self._drop("error", repr(error))
+                self._tally.dropped("error", repr(error))
             last_ns = now_ns
         self._account(time.monotonic_ns())
         self._write(time.monotonic_ns())
@@ -256,27 +253,10 @@ class _Run:
                 pattern = re.compile(rf"sampling_\d+_\d+{re.escape(suffix)}")
                 keep_newest(directory, pattern, self._settings.keep)
         except OSError as error:
-            self._drop(failure_reason(error), str(error))
+            self._tally.dropped(failure_reason(error), str(error))
         else:
-            self._metrics.written.labels(_KIND).inc()
-
-    def _drop(self, reason: str, detail: str) -> None:
-        self._metrics.dropped.labels(_KIND, reason).inc()
-        if reason not in self._told:
-            self._told.add(reason)
-            _log.warning("profile not written", reason=reason, detail=detail)
+            self._tally.written()
 
     def _new_table(self) -> StackTable:
         settings = self._settings
         return StackTable(max_stacks=settings.max_stacks, max_depth=settings.max_depth)
-
-
-_running: Final[WeakSet[SamplingProfiler]] = WeakSet()
-
-
-def _go_on_in_child() -> None:
-    for profiler in list(_running):
-        profiler._begin_in_child()  # noqa: SLF001 - one hook serves them all
-
-
-os.register_at_fork(after_in_child=_go_on_in_child)

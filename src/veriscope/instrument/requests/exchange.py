@@ -11,7 +11,7 @@ from veriscope.instrument.requests.metrics import (
     METHODS,
     OTHER_METHOD,
     OTHER_ROUTE,
-    RequestMetrics,
+    metrics_of,
 )
 from veriscope.instrument.requests.stats import RequestStats
 from veriscope.signals.log import get_log
@@ -39,7 +39,7 @@ class Recorder:
         known_route: Callable[[Any], str | None],
     ) -> None:
         self.stats = stats or RequestStats.default()
-        self.metrics = RequestMetrics.of(registry or REGISTRY)
+        self.metrics = metrics_of(registry or REGISTRY)
         self._known_route = known_route
         self._route_of = route_of
         self._route_of_failed = False

@@ -2,11 +2,14 @@
 
 import os
 import threading
-import weakref
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.values import ValueClass
+
+from veriscope.instrument.forking import in_forked_child
+from veriscope.instrument.label_values import LabelValues
+from veriscope.instrument.per_registry import PerRegistry
 
 METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
@@ -34,9 +37,9 @@ Reentrant, since a finalizer that forks may run in the middle of an update.
 
 
 class RequestMetrics:
-    """The four metrics of HTTP servers in one registry; `of` gives the one that is there."""
+    """The four metrics of HTTP servers in one registry."""
 
-    def __init__(self, registry: CollectorRegistry, *, max_routes: int = MAX_ROUTES) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._duration = Histogram(
             "http_server_request_duration_seconds",
             "Time from the arrival of a request to the last byte of its response.",
@@ -65,19 +68,10 @@ class RequestMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._max_routes = max_routes
-        self._routes: set[str] = set()
+        self._routes = LabelValues(MAX_ROUTES)
         self._ended: dict[tuple[str, str, int], tuple[Histogram, Histogram, Histogram]] = {}
         self._begun: dict[str, Gauge] = {}
-
-    @classmethod
-    def of(cls, registry: CollectorRegistry) -> "RequestMetrics":
-        """Return the metrics of *registry*, registered on first use."""
-        with _updates:
-            found = _by_registry.get(registry)
-            if found is None:
-                found = _by_registry[registry] = cls(registry)
-        return found
+        in_forked_child(self._forget)
 
     def begin(self, method: str) -> None:
         """Count a request with *method* (one of `METHODS` or `OTHER_METHOD`) as active."""
@@ -111,11 +105,8 @@ class RequestMetrics:
     def _children(
         self, method: str, route: str, status: int
     ) -> tuple[Histogram, Histogram, Histogram]:
-        if route not in self._routes:
-            if len(self._routes) >= self._max_routes:
-                route = OTHER_ROUTE
-            else:
-                self._routes.add(route)
+        if not self._routes.admit(route):
+            route = OTHER_ROUTE
         key = (method, route, status)
         if key not in self._ended:
             values = (method, route, str(status))
@@ -127,7 +118,7 @@ class RequestMetrics:
         return self._ended[key]
 
     def _forget(self) -> None:
-        """Start from nothing in a forked child; the caller holds `_updates`."""
+        """Start from nothing in a forked child."""
         self._ended.clear()
         self._begun.clear()
         self._routes.clear()
@@ -137,17 +128,8 @@ class RequestMetrics:
                 metric.clear()
 
 
-_by_registry: "weakref.WeakKeyDictionary[CollectorRegistry, RequestMetrics]" = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def _start_anew() -> None:
-    for metrics in tuple(_by_registry.values()):
-        metrics._forget()  # noqa: SLF001 - the class's own module
-    _updates.release()
-
+metrics_of: Final = PerRegistry(RequestMetrics)
 
 os.register_at_fork(
-    before=_updates.acquire, after_in_parent=_updates.release, after_in_child=_start_anew
+    before=_updates.acquire, after_in_parent=_updates.release, after_in_child=_updates.release
 )

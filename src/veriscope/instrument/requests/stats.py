@@ -1,13 +1,12 @@
 """What the requests of this process look like right now: response times, in flight, waiting."""
 
-import os
 import threading
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from veriscope.instrument.forking import ForkLock, in_forked_child
 from veriscope.instrument.requests.sketch import DEFAULT_ACCURACY, DDSketch
 from veriscope.signals import Clock, InvalidInputError, SystemClock
 
@@ -52,7 +51,7 @@ class RequestStats:
     """
 
     _default: "RequestStats | None" = None
-    _making_default = threading.Lock()
+    _making_default: Final = ForkLock()
 
     def __init__(
         self,
@@ -76,7 +75,7 @@ class RequestStats:
         self._total = 0
         self._errors = 0
         self._ring = self._empty_ring()
-        _known.add(self)
+        in_forked_child(self._forget)
 
     @classmethod
     def default(cls) -> "RequestStats":
@@ -171,20 +170,7 @@ class RequestStats:
         return [_Slot(-self._slots, self._accuracy) for _ in range(self._slots)]
 
     def _forget(self) -> None:
-        """Start from nothing in a forked child, where nobody else can hold the lock."""
+        """Start from nothing in a forked child: the parent's requests are not this process's."""
         self._lock = threading.Lock()
         self._in_flight = self._queued = self._total = self._errors = 0
         self._ring = self._empty_ring()
-
-
-_known: "weakref.WeakSet[RequestStats]" = weakref.WeakSet()
-
-
-def _start_anew() -> None:
-    # The parent's requests are not this process's, and its threads may hold the locks.
-    RequestStats._making_default = threading.Lock()  # noqa: SLF001 - the class's own module
-    for stats in tuple(_known):
-        stats._forget()  # noqa: SLF001 - likewise
-
-
-os.register_at_fork(after_in_child=_start_anew)

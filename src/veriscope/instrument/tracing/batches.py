@@ -1,18 +1,17 @@
 """Spans on their way to an exporter that takes its time: gathered, sent, and none lost unseen."""
 
-import os
 from collections import deque
 from threading import Condition, Thread
 from time import monotonic
 from typing import Final
-from weakref import ref
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from veriscope.instrument.tracing.metrics import ExportMetrics
+from veriscope.instrument.forking import in_forked_child
+from veriscope.instrument.tracing.metrics import metrics_of
 from veriscope.instrument.tracing.options import TracingOptions
 from veriscope.signals.log import get_log
 
@@ -36,13 +35,12 @@ class SpanBatches(SpanProcessor):
     ) -> None:
         self._exporter = exporter
         self._options = options
-        self._metrics = ExportMetrics.on(registry)
+        self._metrics = metrics_of(registry)
         self._waiting: deque[ReadableSpan] = deque()
         self._changed = Condition()
         self._closed = self._hurry = self._exporting = False
         self._thread = self._started_thread()
-        me = ref(self)
-        os.register_at_fork(after_in_child=lambda: _restart(me))
+        in_forked_child(self._restart)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue *span* without waiting, if it is sampled; past the limit the oldest is dropped."""
@@ -82,7 +80,7 @@ class SpanBatches(SpanProcessor):
             self._waiting.clear()
         self._exporter.shutdown()
 
-    def restart(self) -> None:
+    def _restart(self) -> None:
         """Begin anew in a forked child: the parent's thread is not there, and holds the lock."""
         self._waiting = deque()
         self._changed = Condition()
@@ -131,9 +129,3 @@ class SpanBatches(SpanProcessor):
     def _is_due(self, end_s: float) -> bool:
         full = len(self._waiting) >= self._options.max_batch_spans
         return self._hurry or full or monotonic() >= end_s
-
-
-def _restart(found: "ref[SpanBatches]") -> None:
-    batches = found()
-    if batches is not None:
-        batches.restart()

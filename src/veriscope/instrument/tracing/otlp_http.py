@@ -1,7 +1,7 @@
 """Spans to any OTLP/HTTP endpoint: Jaeger since 1.35, the OpenTelemetry Collector, Tempo."""
 
 import gzip
-import random
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from threading import Event
@@ -13,6 +13,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from veriscope.instrument.backoff import pause_s
+from veriscope.instrument.forking import in_forked_child
 from veriscope.signals import InvalidInputError
 from veriscope.signals.log import get_log
 
@@ -47,8 +49,9 @@ class OtlpHttpSpanExporter(SpanExporter):
             "Content-Type": "application/x-protobuf",
             "Content-Encoding": "gzip",
         }
-        self._pool = urllib3.PoolManager(retries=False)
         self._closed = Event()
+        self._open_pool()
+        in_forked_child(self._open_pool)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send *spans*; `FAILURE` where they were lost."""
@@ -69,18 +72,21 @@ class OtlpHttpSpanExporter(SpanExporter):
         """Answer True: nothing waits here."""
         return True
 
+    def _open_pool(self) -> None:
+        """Keep connections of this process' own: two that share one garble each other's data."""
+        self._pool = urllib3.PoolManager(retries=False)
+
     def _send(self, body: bytes) -> str | None:
         """Send *body*, again where that may help; return why it was not taken."""
         end = time.monotonic() + self._timeout_s
-        pause_s = _FIRST_PAUSE_S
-        while True:
+        for failures in itertools.count(1):
             reason, retry_after_s = self._try(body, end - time.monotonic())
             if reason is None or retry_after_s is None:
-                return reason
-            wait_s = max(retry_after_s, pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                break
+            wait_s = max(retry_after_s, pause_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
             if time.monotonic() + wait_s >= end or self._closed.wait(wait_s):
-                return reason
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                break
+        return reason
 
     def _try(self, body: bytes, timeout_s: float) -> tuple[str | None, float | None]:
         """Return why *body* was not taken and, where it may be later, after how many seconds."""

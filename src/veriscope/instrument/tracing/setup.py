@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
-from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from veriscope.instrument import delivery
+from veriscope.instrument.forking import ForkLock
 from veriscope.instrument.tracing.auto import instrument_installed
 from veriscope.instrument.tracing.batches import SpanBatches
 from veriscope.instrument.tracing.delivery_processor import DeliveryProcessor
@@ -30,7 +30,7 @@ _TRACER: Final = "veriscope"
 _VERISCOPE: Final = "veriscope"
 _PROVIDER_FRESH_S: Final = 0.1
 
-_lock: Final = Lock()
+_lock: Final = ForkLock()
 _targets: Final[WeakKeyDictionary[TracerProvider, set[object]]] = WeakKeyDictionary()
 """Where each provider sends already, so that setting up twice sends nothing twice."""
 

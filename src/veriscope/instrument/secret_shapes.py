@@ -2,8 +2,7 @@
 
 from typing import Final
 
-REDACTED: Final = "[redacted]"
-"""What stands where a secret stood."""
+import re2
 
 _PRIVATE_KEY: Final = (
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)"
@@ -22,25 +21,28 @@ _SERVICE_KEY: Final = (
     r"\b(?:(?:sk|rk|pk)[-_](?:[\w-]*[-_])?[A-Za-z0-9]{20,}"
     r"|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,})"
 )
-_URL_USER: Final = r"""(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@?#"']+@"""
+# However a password is spelt, it ends at the last @ before a slash or a space.
+_URL_USER: Final = r"""(?i)\b([a-z][a-z0-9+.-]*://)(?:[^/\s:@?#"']*:[^/\s"']*|[^/\s@?#"']+)@"""
 _ASSIGNMENT: Final = (
     r"""(?i)((?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key"""
     r"""|private[_-]?key|credentials?)["']?\s*[:=]\s*)"""
-    r"""(?:\[redacted\]|"[^"]*"?|'[^']*'?|[^\s"'&,;)}\]]+)"""
+    r"""(?:MARK|"[^"]*"?|'[^']*'?|[^\s"'&,;)}\]]+)"""
 )
 
-# Order matters: a block or a header has to go as a whole before its parts look like secrets.
-PATTERNS: Final = (
-    (_PRIVATE_KEY, REDACTED),
-    (_AUTHORIZATION, rf"\1{REDACTED}"),
-    (_COOKIE, rf"\1{REDACTED}"),
-    (_BEARER, rf"\1{REDACTED}"),
-    (_BASIC, rf"\1{REDACTED}"),
-    (_JWT, REDACTED),
-    (_AWS_KEY, REDACTED),
-    (_GIT_HOST_KEY, REDACTED),
-    (_SERVICE_KEY, REDACTED),
-    (_URL_USER, rf"\1{REDACTED}@"),
-    (_ASSIGNMENT, rf"\1{REDACTED}"),
-)
-"""RE2 patterns, and what replaces a match of each."""
+
+def secret_patterns(mark: str) -> tuple[tuple[str, str], ...]:
+    """Return RE2 patterns of secrets, and what replaces a match of each so that *mark* stands."""
+    # Order matters: a block or a header has to go as a whole before its parts look like secrets.
+    return (
+        (_PRIVATE_KEY, mark),
+        (_AUTHORIZATION, rf"\1{mark}"),
+        (_COOKIE, rf"\1{mark}"),
+        (_BEARER, rf"\1{mark}"),
+        (_BASIC, rf"\1{mark}"),
+        (_JWT, mark),
+        (_AWS_KEY, mark),
+        (_GIT_HOST_KEY, mark),
+        (_SERVICE_KEY, mark),
+        (_URL_USER, rf"\1{mark}@"),
+        (_ASSIGNMENT.replace("MARK", re2.escape(mark)), rf"\1{mark}"),
+    )

@@ -1,11 +1,12 @@
 """
-A real HTTP server that takes what the library sends, decodes it and keeps it.
+Real HTTP servers that keep what the library sends: telemetry decoded, notifications as JSON.
 
-It is loaded by path from the `conftest.py` of this folder and of the fault tests.
+Loaded by path from `conftest.py`, whose fixtures `sink` and `receiver` start them.
 """
 
 import contextlib
 import gzip
+import json
 import socket
 import struct
 import threading
@@ -66,23 +67,15 @@ class Reply:
     body: bytes = b""
 
 
-class Sink:
-    """What arrived, and how the next requests are answered."""
+class Loopback:
+    """Answers each POST as `take` says, but none while `answers` is cleared."""
 
     def __init__(self, port: int = 0) -> None:
-        self.samples: list[tuple[dict[str, str], int, float]] = []
-        self.spans: list[tuple[dict[str, Any], Any]] = []
-        self.logs: list[tuple[dict[str, Any], str, Any]] = []
-        self.metadata: list[str] = []
-        self.requests: Counter[str] = Counter()
-        self.headers: list[dict[str, str]] = []
-        self.replies: deque[Reply] = deque()
-        self.always: Callable[[str], Reply] = lambda _path: Reply()
         self.answers = threading.Event()
         self.answers.set()
         self.arrived = threading.Condition()
         self.connections: list[socket.socket] = []
-        sink = self
+        outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -90,12 +83,14 @@ class Sink:
 
             def setup(self) -> None:
                 super().setup()
-                sink.connections.append(self.connection)
+                outer.connections.append(self.connection)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.answers.wait(60)
-                reply = sink.take(self.path, dict(self.headers), body)
+                outer.answers.wait(60)
+                with outer.arrived:
+                    reply = outer.take(self.path, dict(self.headers), body)
+                    outer.arrived.notify_all()
                 try:
                     self.send_response(reply.status)
                     for name, value in reply.headers.items():
@@ -124,28 +119,13 @@ class Sink:
         self._thread.start()
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Decide on a request; keep what is in it if the answer is good."""
-        with self.arrived:
-            self.requests[path] += 1
-            self.headers.append(headers)
-            reply = self.replies.popleft() if self.replies else self.always(path)
-            if reply.status == 200:
-                {
-                    "/api/v1/write": self._keep_samples,
-                    "/v1/traces": self._keep_spans,
-                    "/v1/logs": self._keep_logs,
-                }[path](body)
-            self.arrived.notify_all()
-            return reply
+        """Decide on a request, holding `arrived`."""
+        raise NotImplementedError
 
     def wait_for(self, is_there: Callable[[], bool], timeout_s: float = 20) -> None:
         """Wait until something is true of what arrived."""
         with self.arrived:
             assert self.arrived.wait_for(is_there, timeout_s), "it did not arrive"
-
-    def values(self, name: str) -> list[float]:
-        """Return the values that arrived under metric *name*."""
-        return [value for labels, _, value in self.samples if labels["__name__"] == name]
 
     def close(self) -> None:
         """Stop serving; the port is free on return."""
@@ -156,6 +136,79 @@ class Sink:
         for connection in self.connections:
             with contextlib.suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class Notification:
+    """One request that a receiver got."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class Receiver(Loopback):
+    """Keeps notifications; answers with `statuses` in order, then 200, and with `headers`."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+        self.requests: list[Notification] = []
+        super().__init__()
+
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """Keep what came."""
+        self.requests.append(Notification(path, headers, json.loads(body)))
+        status = self.statuses.pop(0) if self.statuses else 200
+        return Reply(status, self.headers, b"answer")
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The JSON that came so far."""
+        return [request.body for request in self.requests]
+
+    def wait(self, count: int) -> list[Notification]:
+        """Return the notifications once there are *count*."""
+        self.wait_for(lambda: len(self.requests) >= count)
+        return list(self.requests)
+
+
+class Sink(Loopback):
+    """Decodes and keeps telemetry; answers with `replies` in order, then as `always` says."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.samples: list[tuple[dict[str, str], int, float]] = []
+        self.spans: list[tuple[dict[str, Any], Any]] = []
+        self.logs: list[tuple[dict[str, Any], str, Any]] = []
+        self.metadata: list[str] = []
+        self.requests: Counter[str] = Counter()
+        self.headers: list[dict[str, str]] = []
+        self.replies: deque[Reply] = deque()
+        self.always: Callable[[str], Reply] = lambda _path: Reply()
+        super().__init__(port)
+
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        """Decide on a request; keep what is in it if the answer is good."""
+        self.requests[path] += 1
+        self.headers.append(headers)
+        reply = self.replies.popleft() if self.replies else self.always(path)
+        if reply.status == 200:
+            if path.endswith("/api/v1/write"):
+                self._keep_samples(body)
+            elif path.endswith("/v1/traces"):
+                self._keep_spans(body)
+            elif path.endswith("/v1/logs"):
+                self._keep_logs(body)
+        return reply
+
+    def values(self, name: str) -> list[float]:
+        """Return the values that arrived under metric *name*."""
+        return [value for labels, _, value in self.samples if labels["__name__"] == name]
+
+    @property
+    def spans_by_name(self) -> dict[str, Any]:
+        """The spans that arrived; of several with one name, the last."""
+        return {span.name: span for _, span in self.spans}
 
     def _keep_samples(self, body: bytes) -> None:
         for number, content in fields(bytes(cramjam.snappy.decompress_raw(body))):

@@ -1,0 +1,73 @@
+import os
+import threading
+
+import pytest
+
+from veriscope.instrument.forking import ForkLock, in_forked_child
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+class Renewable:
+    """Counts how often it began anew, and may fail at it."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.times = 0
+        self._fault = fault
+        in_forked_child(self.renew)
+
+    def renew(self) -> None:
+        """Begin anew."""
+        self.times += 1
+        if self._fault is not None:
+            raise self._fault
+
+
+def test_a_lock_held_by_another_thread_is_open_in_a_forked_child() -> None:
+    """A fork at the worst moment leaves the child able to work."""
+    lock = ForkLock()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(20)
+    child = os.fork()
+    if child == 0:
+        with lock, lock:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    done.set()
+    thread.join()
+    with lock:
+        pass
+
+
+def test_objects_begin_anew_in_the_child_alone() -> None:
+    """Once each, also after one that fails; in the parent nothing happens."""
+    broken, sound = Renewable(ValueError("no")), Renewable()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if (broken.times, sound.times) == (1, 1) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (broken.times, sound.times) == (0, 0)
+
+
+def test_an_object_that_is_gone_is_forgotten() -> None:
+    """To begin anew in children keeps nothing alive."""
+    log: list[str] = []
+
+    class Short:
+        def renew(self) -> None:
+            """Say so."""
+            log.append("renewed")
+
+    in_forked_child(Short().renew)
+    child = os.fork()
+    if child == 0:
+        os._exit(len(log))
+    assert os.waitpid(child, 0)[1] == 0
