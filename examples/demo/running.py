@@ -6,7 +6,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ import psutil
 import yaml
 
 from examples.demo import visits
-from examples.demo.children import Child, Children
+from examples.demo.children import Child, ChildError, Children
 from examples.demo.circuit_visits import CIRCUIT_ACTIONS
 from examples.demo.load import Load, LoadOptions, Place
 from examples.demo.tally import quantile
@@ -130,6 +130,7 @@ class Demo:
 
     async def _start(self) -> None:
         options = self.options
+        _check_free(self.urls | ({"veriscope": self.server_url} if options.with_server else {}))
         if options.with_server:
             await self.children.start(self._server(), _START_PATIENCE_S)
             self._report(f"Veriscope is at {self.server_url}")
@@ -215,6 +216,19 @@ class Demo:
         path = self.options.data / "load.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.load.tally.shown(), indent=1), encoding="utf-8")
+
+
+def _check_free(urls: Mapping[str, str]) -> None:
+    """Raise `ChildError` for an address that somebody else has: he would answer for our child."""
+    for name, url in urls.items():
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        try:
+            socket.create_server((host, int(port))).close()
+        except OSError as error:
+            raise ChildError(
+                f"{name} cannot have {host}:{port}: {error.strerror};"
+                " end what uses it, or choose another address (see --help)"
+            ) from error
 
 
 def _url(listen: str) -> str:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 import veriscope
 from examples.faults import Faults, MemoryLeak
 from examples.genrf import harm
+from examples.genrf.board import put_dashboard
 from examples.genrf.designs import Designs
 from examples.genrf.doors import Parts, create_app
 from examples.genrf.generation import Workbench
@@ -58,6 +59,7 @@ def serve(settings: Settings) -> None:
     veriscope.configure(service_name=SERVICE)
     veriscope.configure_logging(SERVICE, directory=settings.directory / "logs")
     veriscope.setup_tracing(SERVICE)
+    put_dashboard(veriscope.ObservabilityFramework(SERVICE))
     try:
         asyncio.run(_run(settings, build(settings, REGISTRY)))
     finally:

@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import os
 from pathlib import Path
+from threading import get_ident
 from typing import Final
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -15,7 +17,8 @@ def write_whole(path: Path, content: bytes) -> None:
     What a full disk leaves of it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
+    # Of this writer alone: another may be at the same file.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
     try:
         unfinished.write_bytes(content)
         unfinished.replace(path)

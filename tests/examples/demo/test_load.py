@@ -1,6 +1,8 @@
 import asyncio
 import random
+import socket
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from examples.demo import Demo, DemoOptions
+from examples.demo.children import ChildError
 from examples.demo.load import Load, LoadOptions, Place
 from examples.demo.tally import Tally, quantile
 from examples.demo.visits import (
@@ -157,3 +161,13 @@ def test_quantiles_of_nothing_are_no_number() -> None:
     assert quantile(tally.seconds, 0.5) != quantile(tally.seconds, 0.5)
     tally.seconds.extend([3.0, 1.0, 2.0])
     assert quantile(tally.seconds, 0.5) == 2.0
+
+
+async def test_an_address_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
+    """A stranger at a service's address is not taken for the service."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+        options = DemoOptions(tmp_path, listen="127.0.0.1:0", truthgpt=address, genrf="127.0.0.1:0")
+        with pytest.raises(ChildError, match=f"truthgpt cannot have {address}"):
+            async with Demo(options):
+                pass

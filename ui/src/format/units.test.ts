@@ -70,6 +70,7 @@ describe("formatTicks", () => {
       "22.75 GiB",
     ]);
     expect(formatTicks([1000, 1002, 1004], "number")).toEqual(["1k", "1.002k", "1.004k"]);
+    expect(formatTicks([0, 0.5, 1], "count")).toEqual(["0", "0.5", "1"]);
     expect(formatTicks([0, 0.25, 0.5], "ratio")).toEqual(["0%", "25%", "50%"]);
   });
 

@@ -60,9 +60,11 @@ export function formatValue(value: number | null | undefined, unit: Unit, figure
 export function formatTicks(values: readonly number[], unit: Unit): string[] {
   const step = Math.abs((values[1] ?? 0) - (values[0] ?? 0));
   const most = Math.max(...values.map(Math.abs));
+  // Half a thing cannot be counted, but an axis may have a tick there.
+  const shown = unit === "count" && step % 1 !== 0 ? "number" : unit;
   // Two digits for the step itself, and as many as the largest tick is longer than the step.
   const figures = step > 0 ? Math.ceil(Math.log10(most / step)) + 2 : 3;
-  return values.map((value) => formatValue(value, unit, Math.min(MOST_FIGURES, Math.max(3, figures))));
+  return values.map((value) => formatValue(value, shown, Math.min(MOST_FIGURES, Math.max(3, figures))));
 }
 
 /** Spell a plain number with SI prefixes, small ones in scientific notation. */

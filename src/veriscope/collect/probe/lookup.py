@@ -6,14 +6,15 @@ server that hangs would take the threads that the host needs, and hold up its ex
 """
 
 import asyncio
-import os
 import socket
 import threading
 from concurrent.futures import Future
 from typing import Any, TypeAlias
 
-_Key: TypeAlias = tuple[int, str, int, int]
-"""Process (threads do not survive a fork), host, port, family."""
+from veriscope.instrument.forking import in_forked_child
+
+_Key: TypeAlias = tuple[str, int, int]
+"""Host, port, family."""
 _Found: TypeAlias = list[tuple[Any, ...]]
 
 
@@ -21,18 +22,23 @@ class Lookups:
     """Looks up names in daemon threads; those who ask for the same name wait together."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: dict[_Key, Future[_Found]] = {}
+        self._start_over()
+        in_forked_child(self._start_over)
 
     async def addresses(self, host: str, port: int, family: int) -> list[tuple[int, Any]]:
         """Return family and address of each way to *host*; raises `socket.gaierror`."""
-        key = (os.getpid(), host, port, family)
+        key = (host, port, family)
         try:
             found = _getaddrinfo(key, socket.AI_NUMERICHOST)
         except socket.gaierror:
             # A caller that runs out of time leaves the look-up to the others.
             found = await asyncio.shield(asyncio.wrap_future(self._join(key)))
         return [(entry[0], entry[4]) for entry in found]
+
+    def _start_over(self) -> None:
+        """Know of no look-up: a parent's threads are not in its forked child."""
+        self._lock = threading.Lock()
+        self._running: dict[_Key, Future[_Found]] = {}
 
     def _join(self, key: _Key) -> "Future[_Found]":
         with self._lock:
@@ -61,5 +67,5 @@ class Lookups:
 
 
 def _getaddrinfo(key: _Key, flags: int = 0) -> _Found:
-    _, host, port, family = key
+    host, port, family = key
     return list(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=flags))

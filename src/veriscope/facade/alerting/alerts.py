@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from veriscope.alert import Alert, AlertGroup, SerialWorker
 from veriscope.alert.group import alert_labels
-from veriscope.facade.alerting.evaluation import AlertCondition, read_condition
+from veriscope.facade.alerting.evaluation import NOT_YET_ASKED, AlertCondition, read_condition
 from veriscope.facade.alerting.receivers import Receivers
 from veriscope.facade.local_time import local_now
 from veriscope.instrument.forking import ForkLock
@@ -148,7 +148,8 @@ class AlertBook:
         verdict = state.condition.evaluate(metrics)
         if verdict.holds is None:
             # What cannot be told neither begins nor ends an alert.
-            self._tell_unknown(alert, state, verdict.reason)
+            if verdict is not NOT_YET_ASKED:
+                self._tell_unknown(alert, state, verdict.reason)
             self._set(alert, "unknown", verdict.reason)
             return False
         state.told_unknown = False

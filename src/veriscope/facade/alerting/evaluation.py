@@ -17,6 +17,10 @@ _LANGUAGES: Final = ("auto", "simple", "promql")
 _FRESH_S: Final = 60.0
 
 
+NOT_YET_ASKED: Final = Verdict(None, "the server has not answered yet")
+"""The first verdict of a PromQL condition: it asks in the background, which is no fault."""
+
+
 class AlertCondition(Protocol):
     """Tells, without waiting, whether an alert's condition holds."""
 
@@ -35,7 +39,7 @@ class PromqlCondition:
     def __init__(self, expr: str, worker: SerialWorker) -> None:
         self._expr = expr
         self._worker = worker
-        self._verdict = Verdict(None, "the server has not been asked yet")
+        self._verdict = NOT_YET_ASKED
         self._answered_s = -math.inf
         self._begin()
         in_forked_child(self._begin)
