@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from veriscope.signals import SampleBatch, to_labels
+from veriscope.store import EngineError, Store
 from veriscope.wire import remote_write
 
 T0 = 1_700_000_000_000
@@ -104,3 +105,21 @@ async def test_another_format_is_refused_as_such(web: Any, headers: dict[str, st
     status, text = await _post(web, remote_write.compress(message()), **headers)
     assert status == 415
     assert "send" in text
+
+
+async def test_a_store_that_fails_asks_for_the_body_again(
+    web: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of the engine is no fault of the sender's: it shall keep the body and repeat it."""
+
+    def fail(*_: object) -> None:
+        raise EngineError("the storage engine failed: no space left")
+
+    monkeypatch.setattr(store._engine, "insert_protobuf", fail)
+    body = remote_write.compress(message())
+    async with web.post("/api/v1/write", data=body, headers=HEADERS) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert "no space left" in await answer.text()
+    monkeypatch.undo()
+    assert (await _post(web, body))[0] == 204
+    assert await _count(web) == 1

@@ -7,11 +7,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from veriscope.ingest import MetricIngest
-from veriscope.signals import InvalidInputError, LimitExceededError, OverloadedError
+from veriscope.signals import (
+    InvalidInputError,
+    LimitExceededError,
+    OverloadedError,
+    UnavailableError,
+)
 from veriscope.web.answers import plain
 from veriscope.web.bodies import read_body
 
 _PROTOBUF: Final = "application/x-protobuf"
+_FAILED_RETRY_S: Final = 5
 
 
 class PushDoors:
@@ -46,4 +52,7 @@ class PushDoors:
             return plain(400, str(error))
         except OverloadedError as error:
             return plain(503, str(error), retry_after_s=error.retry_after_s)
+        except UnavailableError as error:
+            # A full disk, a lost ClickHouse server: it may be mended, so the sender shall repeat.
+            return plain(503, str(error), retry_after_s=_FAILED_RETRY_S)
         return Response(status_code=204)

@@ -18,10 +18,13 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in names:
         monkeypatch.delenv(name, raising=False)
     before = process._process.exporter, process._process.settings, process._process.is_settled
+    suggested = process._process.suggested_name
     process._process.exporter, process._process.is_settled = None, False
+    process._process.suggested_name = ""
     yield
     delivery.shutdown(0)
     process._process.exporter, process._process.settings, process._process.is_settled = before
+    process._process.suggested_name = suggested
     REGISTRY.unregister(tally_of(REGISTRY))
     REGISTRY.register(tally_of(REGISTRY))
 
@@ -48,6 +51,19 @@ def test_the_environment_is_read_on_first_use(sink: Any, monkeypatch: pytest.Mon
     assert (exporter.resource["team"], exporter.resource["k"]) == ("a b", "v=w")
     assert delivery.flush(5)
     assert sink.headers[0]["Authorization"] == "Bearer from-environment"
+
+
+def test_a_suggested_name_serves_where_nothing_else_names_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first name that tracing, logging or the framework was given names metrics and records."""
+    monkeypatch.setenv("VERISCOPE_URL", "http://127.0.0.1:9")
+    for name in (None, "chat", "other"):
+        delivery.suggest_service_name(name)
+    assert delivery.current_settings().service_name == "chat"
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "environment")
+    delivery.configure()
+    assert delivery.current_settings().service_name == "environment"
 
 
 def test_arguments_go_before_the_environment(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:

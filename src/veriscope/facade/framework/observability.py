@@ -55,6 +55,7 @@ class ObservabilityFramework:
         registry: CollectorRegistry = REGISTRY,
         clock: Clock | None = None,
     ) -> None:
+        delivery.suggest_service_name(service_name)
         self.service_name = service_name
         self.logger = logging.getLogger(service_name)
         self.options = options = options or FrameworkOptions()

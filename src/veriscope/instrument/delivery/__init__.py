@@ -13,6 +13,7 @@ from veriscope.instrument.delivery.process import (
     current_settings,
     flush,
     shutdown,
+    suggest_service_name,
 )
 from veriscope.instrument.delivery.records import LogRecord
 from veriscope.signals.lazy import lazy_names
@@ -33,6 +34,7 @@ __all__ = [
     "current_settings",
     "flush",
     "shutdown",
+    "suggest_service_name",
 ]
 
 _HOMES: Final = {"ExportOptions": ".options", "Exporter": ".exporter", "ServerClient": ".client"}

@@ -35,11 +35,12 @@ class Settings:
 class _Process:
     """The state of this process."""
 
-    __slots__ = ("exporter", "is_settled", "lock", "settings", "waits_for_exit")
+    __slots__ = ("exporter", "is_settled", "lock", "settings", "suggested_name", "waits_for_exit")
 
     def __init__(self) -> None:
         self.exporter: Exporter | None = None
         self.settings = Settings()
+        self.suggested_name = ""
         self.is_settled = False
         self.waits_for_exit = False
         self.lock = ForkLock()
@@ -78,6 +79,16 @@ def configure(
     if former is not None:
         former.shutdown(former.options.shutdown_timeout_s)
     return exporter
+
+
+def suggest_service_name(name: str | None) -> None:
+    """
+    Take *name* for this process' service where nothing else names it; the first one counts.
+
+    `setup_tracing`, `configure_logging` and the framework are told a name: metrics and records
+    then come under the one that the spans have.
+    """
+    _process.suggested_name = _process.suggested_name or name or ""
 
 
 def current() -> "Exporter | None":
@@ -158,7 +169,9 @@ def _attributes() -> dict[str, str]:
 
 def _service_name() -> str:
     named = os.environ.get("OTEL_SERVICE_NAME", "").strip()
-    return named or _attributes().get("service.name") or _UNKNOWN_SERVICE
+    return (
+        named or _attributes().get("service.name") or _process.suggested_name or _UNKNOWN_SERVICE
+    )
 
 
 def _finish() -> None:

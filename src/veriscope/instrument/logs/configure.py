@@ -10,6 +10,7 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from veriscope.instrument.delivery import suggest_service_name
 from veriscope.instrument.forking import ForkLock
 from veriscope.instrument.logs.console import ConsoleSink
 from veriscope.instrument.logs.files import SharedLogFile
@@ -139,6 +140,7 @@ def configure_logging(
         chosen = replace(options or LoggingOptions(), **settings)
     except (AttributeError, TypeError, ValueError) as error:
         raise InvalidInputError(f"configure_logging: {error}") from error
+    suggest_service_name(service_name)
     with _lock:
         for former in _handles:
             former._undo()  # noqa: SLF001 - `reset` would take the lock again

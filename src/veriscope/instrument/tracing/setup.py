@@ -56,6 +56,7 @@ def setup_tracing(
 
     Raises `InvalidInputError` for a ratio, endpoint or propagator that cannot be.
     """
+    delivery.suggest_service_name(service_name)
     options = options or TracingOptions()
     sampler = _sampler(sample_ratio)
     if endpoint is not None:
