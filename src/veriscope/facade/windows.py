@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Generic, TypeVar, overload
+from typing import Final, Generic, Self, TypeVar, overload
 
 from veriscope.signals import Clock, SystemClock
 
@@ -21,7 +21,7 @@ class WindowedBuffer(Sequence[T], Generic[T]):
     sees the entries of one moment, and there is no lock that a fork could leave taken.
     """
 
-    def __init__(self, maxlen: int, clock: Clock = _SYSTEM_CLOCK) -> None:
+    def __init__(self, maxlen: int | None, clock: Clock = _SYSTEM_CLOCK) -> None:
         self._entries: deque[tuple[int, float, T]] = deque(maxlen=maxlen)
         self._numbers = itertools.count()
         self._taken = 0
@@ -98,3 +98,33 @@ class WindowedBuffer(Sequence[T], Generic[T]):
         if told is None or not hasattr(told, "timestamp"):
             return 0.0
         return max(0.0, self._clock.now_ms() / 1000 - float(told.timestamp()))
+
+
+class BufferAttribute(Generic[T]):
+    """
+    An attribute of a monitor that is a `WindowedBuffer`, whatever is assigned to it.
+
+    A `deque`, as the documents have it, or any other iterable gives its entries and its `maxlen`.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> WindowedBuffer[T]: ...
+    def __get__(self, instance: object, owner: type) -> Self | WindowedBuffer[T]:
+        """Return the buffer."""
+        if instance is None:
+            return self
+        found: WindowedBuffer[T] = getattr(instance, self._name)
+        return found
+
+    def __set__(self, instance: object, given: Iterable[T]) -> None:
+        """Take *given*, or what it holds."""
+        if not isinstance(given, WindowedBuffer):
+            entries, maxlen = given, getattr(given, "maxlen", None)
+            given = WindowedBuffer(maxlen, getattr(instance, "_clock", _SYSTEM_CLOCK))
+            given.extend(entries)
+        setattr(instance, self._name, given)

@@ -7,17 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from veriscope.ingest import MetricIngest
-from veriscope.signals import (
-    InvalidInputError,
-    LimitExceededError,
-    OverloadedError,
-    UnavailableError,
-)
+from veriscope.signals import InvalidInputError, LimitExceededError, VeriscopeError
 from veriscope.web.answers import plain
 from veriscope.web.bodies import read_body
 
 _PROTOBUF: Final = "application/x-protobuf"
-_FAILED_RETRY_S: Final = 5
+_RETRY_AFTER_S: Final = 5
 
 
 class PushDoors:
@@ -46,13 +41,15 @@ class PushDoors:
             await self._metrics.accept_remote_write(
                 await read_body(request, self._metrics.options.check_body_size)
             )
-        except LimitExceededError as error:
-            return plain(413, str(error))
-        except InvalidInputError as error:
-            return plain(400, str(error))
-        except OverloadedError as error:
-            return plain(503, str(error), retry_after_s=error.retry_after_s)
-        except UnavailableError as error:
-            # A full disk, a lost ClickHouse server: it may be mended, so the sender shall repeat.
-            return plain(503, str(error), retry_after_s=_FAILED_RETRY_S)
+        except VeriscopeError as error:
+            return _failure(error)
         return Response(status_code=204)
+
+
+def _failure(error: VeriscopeError) -> Response:
+    if isinstance(error, LimitExceededError):
+        return plain(413, str(error))
+    if isinstance(error, InvalidInputError):
+        return plain(400, str(error))
+    # Overload, a full disk, a lost ClickHouse server: none is the sender's fault, so he repeats it.
+    return plain(503, str(error), retry_after_s=getattr(error, "retry_after_s", _RETRY_AFTER_S))

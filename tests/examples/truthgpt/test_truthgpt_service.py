@@ -126,10 +126,14 @@ async def test_tokens_are_streamed_one_by_one(client: Any) -> None:
 
 async def test_a_batch_is_answered_in_order(client: Any) -> None:
     """Each prompt of a batch has its own answer."""
-    body = {"prompt": ["one", "two words", "three"], "max_tokens": 3, "model": "truthgpt-ngram"}
+    prompts = ["one", "a prompt of many more words than that", "one"]
+    body = {"prompt": prompts, "max_tokens": 3, "model": "truthgpt-ngram"}
     status, answer = await post(client, "/inference", body)
     assert status == 200
-    assert [one["usage"]["output_tokens"] for one in answer["answers"]] == [3, 3, 3]
+    first, second, third = (one["usage"] for one in answer["answers"])
+    assert first["input_tokens"] == third["input_tokens"] < second["input_tokens"]
+    # A model may end its answer early.
+    assert all(1 <= usage["output_tokens"] <= 3 for usage in (first, second, third))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from veriscope import LogLevel, ObservabilityFramework, TraceContext
 from veriscope.facade.framework import FrameworkOptions
+from veriscope.signals import InvalidInputError
 
 
 @pytest.fixture
@@ -149,6 +150,12 @@ async def test_traced_coroutines_and_generators_are_active_only_while_they_run(
         "stream": ids["whole"],
     }
     assert all(span.is_finished for span in framework.spans.values())
+
+
+def test_traced_above_classmethod_is_refused(framework: ObservabilityFramework) -> None:
+    """The message says where it belongs, and not that an argument is missing at each call."""
+    with pytest.raises(InvalidInputError, match="put it below"):
+        framework.traced(classmethod(lambda cls: cls))  # type: ignore[call-overload]
 
 
 def test_traced_generators_are_generators(framework: ObservabilityFramework) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -371,3 +372,19 @@ def test_a_running_monitor_does_not_keep_the_process(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert "Traceback" not in found.stderr
+
+
+def test_a_buffer_of_the_documents_kind_can_be_put_in() -> None:
+    """A subclass that wants more samples assigns a `deque`, as the document's own code would."""
+
+    class Longer(SystemMonitor):
+        def __init__(self) -> None:
+            super().__init__()
+            self.metrics_buffer = deque(self.metrics_buffer, maxlen=5000)
+
+    monitor = Longer()
+    monitor.metrics_buffer.append(monitor._collect_system_metrics())
+    assert monitor.metrics_buffer.maxlen == 5000
+    assert monitor.get_system_summary()["sample_count"] == 1
+    monitor.metrics_buffer = list(monitor.metrics_buffer)
+    assert monitor.get_system_summary()["sample_count"] == 1

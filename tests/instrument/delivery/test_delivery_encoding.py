@@ -1,5 +1,8 @@
 import gzip
 import re
+import socket
+import threading
+import time
 import tracemalloc
 from typing import Any
 
@@ -11,12 +14,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry, Counter
 
-from veriscope.instrument.delivery.http import Answer, failure_of
+from veriscope.instrument.delivery.http import Answer, Channel, Endpoint, failure_of
 from veriscope.instrument.delivery.metrics import LooseSample, MetricEncoder
 from veriscope.instrument.delivery.otlp import LogEncoder, SpanEncoder
 from veriscope.instrument.delivery.records import LogRecord
 from veriscope.instrument.delivery.tally import Reason, Signal, Tally
-from veriscope.signals import SampleBatch, to_labels
+from veriscope.signals import SampleBatch, UnavailableError, to_labels
 
 NOW_S = 1_700_000_000.0
 
@@ -130,6 +133,14 @@ def test_a_registry_that_grows_costs_memory_by_series() -> None:
     assert grown < 100 * 8192
 
 
+def test_small_batches_leave_together() -> None:
+    """Collectors that read ten times a second do not send ten requests a second."""
+    labels = tuple(to_labels({"__name__": "m", "n": str(number)}) for number in range(200))
+    batches = [SampleBatch.at(labels, np.zeros(200), now_ms) for now_ms in range(30)]
+    requests = list(encoder().batches(batches))
+    assert [request.items for request in requests] == [4000, 2000]
+
+
 def test_what_metrics_mean_is_told_again_after_a_loss() -> None:
     """Metadata travels once, unless samples were dropped since."""
     registry, tally = CollectorRegistry(), Tally()
@@ -147,6 +158,52 @@ def test_a_large_group_of_records_leaves_in_several_requests() -> None:
     requests = list(LogEncoder({"process.pid": "1"}, Tally())(records))
     assert len(requests) > 4
     assert sum(request.items for request in requests) == 200
+
+
+def test_what_is_no_http_is_told_in_one_short_printable_line() -> None:
+    """Whatever listens there must not write into the application's logs as it likes."""
+    garbage = b"\x1b[31m\x07" + b"z" * 50_000 + b"\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(1 << 16)
+                peer.sendall(garbage)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UnavailableError) as caught:
+            Channel(Endpoint.parse(url, None, None)).exchange("POST", "/", timeout_s=10)
+        thread.join()
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_an_answer_that_never_ends_is_given_up() -> None:
+    """A byte now and then does not hold the queue up for hours."""
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(1 << 16)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n")
+                while not given_up.wait(0.02):
+                    peer.sendall(b"x")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        channel = Channel(Endpoint.parse(url, None, None))
+        begun_s = time.monotonic()
+        with pytest.raises(UnavailableError, match="does not end in time"):
+            channel.exchange("POST", "/", timeout_s=0.3)
+        assert time.monotonic() - begun_s < 10
+        given_up.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import threading
 import tracemalloc
@@ -201,6 +202,24 @@ def test_generators_are_refused() -> None:
 
     with pytest.raises(TypeError, match="generator"):
         track_memory_usage(generate)
+
+
+def test_a_process_at_its_limits_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a descriptor to read by, or a thread, the block runs and Python's part is known."""
+
+    def exhausted(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("psutil.Process.memory_info", exhausted)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with track_memory_usage() as usage:
+        kept = bytearray(1_000_000)
+    assert usage.current_traced >= len(kept)
+    assert "peak_traced=" in repr(usage)
+    assert not tracemalloc.is_tracing()
 
 
 def test_a_negative_top_is_refused() -> None:

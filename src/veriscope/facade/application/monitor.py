@@ -22,7 +22,7 @@ from veriscope.facade.application.metrics import (
 from veriscope.facade.application.polls import NO_JOBS, REQUEST_COUNTERS, BusinessPolls
 from veriscope.facade.application.summary import summarise_application, summarise_business
 from veriscope.facade.local_time import local_now
-from veriscope.facade.windows import WindowedBuffer
+from veriscope.facade.windows import BufferAttribute, WindowedBuffer
 from veriscope.signals import Clock, InvalidInputError, SystemClock
 
 _PROBE_RATE_WINDOW_S: Final = 60.0
@@ -37,6 +37,9 @@ class ApplicationMonitor:
     (`veriscope.configure`) they go to the server too. Raises `InvalidInputError` for arguments
     that cannot work. Usable as `async with`.
     """
+
+    metrics_buffer = BufferAttribute[ApplicationMetrics]()
+    business_metrics_buffer = BufferAttribute[BusinessMetrics]()
 
     def __init__(
         self,
@@ -67,12 +70,8 @@ class ApplicationMonitor:
         self.timeout = timeout
         self.business = business or BusinessPaths()
         self._clock = clock or SystemClock()
-        self.metrics_buffer: WindowedBuffer[ApplicationMetrics] = WindowedBuffer(
-            10_000, self._clock
-        )
-        self.business_metrics_buffer: WindowedBuffer[BusinessMetrics] = WindowedBuffer(
-            1000, self._clock
-        )
+        self.metrics_buffer = WindowedBuffer(10_000, self._clock)
+        self.business_metrics_buffer = WindowedBuffer(1000, self._clock)
         self.monitoring = False
         self.monitor_thread: asyncio.Task[None] | None = None
         self.logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from veriscope.instrument import delivery
 from veriscope.instrument.delivery.records import severity_number
 from veriscope.instrument.encodable import encodable
 from veriscope.instrument.forking import ForkLock
-from veriscope.signals import Clock, SystemClock
+from veriscope.signals import Clock, InvalidInputError, SystemClock
 
 # Names of dashboards become ids within it.
 _DASHBOARDS: Final = uuid.UUID("5c1b9c0e-6a0b-4f5e-9d7a-2f6f0d2f4a3b")
@@ -141,6 +141,8 @@ class ObservabilityFramework:
         For functions, coroutine functions and both kinds of generators, as `@traced`,
         `@traced()` or `@traced("name")`.
         """
+        if isinstance(name, classmethod):
+            raise InvalidInputError("@traced stands above @classmethod; put it below")
         if callable(name):
             return self._traced(name, None)
         return lambda function: self._traced(function, name)

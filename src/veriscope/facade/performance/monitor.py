@@ -31,7 +31,7 @@ from veriscope.facade.performance.trial import (
 )
 from veriscope.facade.system.loop import PeriodicMonitor
 from veriscope.facade.system.readings import CpuUsage
-from veriscope.facade.windows import WindowedBuffer
+from veriscope.facade.windows import BufferAttribute, WindowedBuffer
 from veriscope.instrument import delivery
 from veriscope.instrument.requests import RequestStats
 from veriscope.signals import Clock, InvalidInputError, SystemClock
@@ -69,6 +69,7 @@ class PerformanceMonitor(PeriodicMonitor):
     """
 
     _title = "Performance monitoring"
+    metrics_buffer = BufferAttribute[PerformanceMetrics]()
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class PerformanceMonitor(PeriodicMonitor):
             raise InvalidInputError(
                 f"custom_metric_timeout is {custom_metric_timeout}; give seconds greater than 0"
             )
-        self.metrics_buffer: WindowedBuffer[PerformanceMetrics] = WindowedBuffer(_BUFFERED, clock)
+        self.metrics_buffer = WindowedBuffer(_BUFFERED, clock)
         self.custom_metrics: dict[str, MetricFunction] = {}
         self.custom_metric_failures: dict[str, int] = {}
         self.performance_tests: dict[str, dict[str, Any]] = {}

@@ -21,7 +21,7 @@ from veriscope.facade.system.readings import (
     thread_count,
     uptime_s,
 )
-from veriscope.facade.windows import WindowedBuffer
+from veriscope.facade.windows import BufferAttribute, WindowedBuffer
 from veriscope.instrument import delivery
 from veriscope.signals import Clock, SystemClock
 
@@ -83,6 +83,8 @@ class SystemMonitor(PeriodicMonitor):
     """
 
     _title = "System monitoring"
+    metrics_buffer = BufferAttribute[SystemMetrics]()
+    gpu_metrics_buffer = BufferAttribute[GPUMetrics]()
 
     def __init__(
         self,
@@ -93,8 +95,8 @@ class SystemMonitor(PeriodicMonitor):
         clock: Clock = _SYSTEM_CLOCK,
     ) -> None:
         super().__init__(collection_interval, clock)
-        self.metrics_buffer: WindowedBuffer[SystemMetrics] = WindowedBuffer(_BUFFERED, clock)
-        self.gpu_metrics_buffer: WindowedBuffer[GPUMetrics] = WindowedBuffer(_BUFFERED, clock)
+        self.metrics_buffer = WindowedBuffer(_BUFFERED, clock)
+        self.gpu_metrics_buffer = WindowedBuffer(_BUFFERED, clock)
         self._host_options = host or HostOptions()
         self._gpu_options = gpu or GpuOptions()
         self._told_no_gpu = False

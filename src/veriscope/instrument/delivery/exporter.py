@@ -38,6 +38,7 @@ _WAKE_PART: Final = 4
 late enough to let a burst of work end before its spans take the interpreter from it."""
 _SAMPLE_GROUP: Final = 4096
 _WAITING_BATCHES: Final = 256
+_BATCH_GROUP: Final = 32
 _TELL_EVERY_S: Final = 60.0
 _LARGE_BODY: Final = 4096
 """Characters of a log record past which it does not wait for company in memory."""
@@ -80,7 +81,7 @@ class Exporter:
         self._records: Inbox[LogRecord] = Inbox(limit, wake, ring, self._refuser(Signal.LOGS))
         self._samples: Inbox[LooseSample] = Inbox(limit, wake, ring, self._refuser(Signal.METRICS))
         self._batches: Inbox[SampleBatch] = Inbox(
-            _WAITING_BATCHES, 1, ring, self._refuser(Signal.METRICS), weigh=len
+            _WAITING_BATCHES, _BATCH_GROUP, ring, self._refuser(Signal.METRICS), weigh=len
         )
         self._processor = ExportSpanProcessor(self._spans.put, self._flush_spans)
         self._start()
@@ -247,7 +248,7 @@ class Exporter:
     def _encode_waiting(self, deadline: float = math.inf) -> bool:
         encode = self._encode_metrics
         return (
-            self._drain(self._batches, Signal.METRICS, encode.batches, 1, deadline)
+            self._drain(self._batches, Signal.METRICS, encode.batches, _BATCH_GROUP, deadline)
             and self._drain(self._samples, Signal.METRICS, encode.samples, _SAMPLE_GROUP, deadline)
             and self._drain(self._spans, Signal.SPANS, self._encode_spans, _GROUP, deadline)
             and self._drain(self._records, Signal.LOGS, self._encode_logs, _GROUP, deadline)

@@ -4,6 +4,7 @@ import codecs
 import http.client
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,7 +131,9 @@ class Channel:
         max_bytes: int = 1 << 16,
     ) -> Answer:
         """
-        Send a request and return the answer; *timeout_s* bounds each step of it.
+        Send a request and return the answer.
+
+        *timeout_s* bounds each step up to the answer's head, and the whole of its body.
 
         Raises `UnavailableError` where there is no answer. A connection that the server had
         closed meanwhile is opened anew, once.
@@ -139,7 +142,7 @@ class Channel:
         for is_last in (not was_open, True):
             try:
                 response = self._request(method, path, body, headers or {}, timeout_s)
-                content = response.read(max_bytes)
+                content = _read(response, max_bytes, time.monotonic() + timeout_s)
                 if response.read(1):  # what is not wanted cannot stay on the connection
                     self.close()
                 return Answer(response.status, response.reason or "", response.headers, content)
@@ -147,7 +150,7 @@ class Channel:
                 self.close()
                 is_stale = isinstance(error, http.client.RemoteDisconnected | ConnectionError)
                 if is_last or not is_stale:
-                    text = str(error) or type(error).__name__
+                    text = _shown(str(error)) or type(error).__name__
                     raise UnavailableError(f"{self._endpoint.url}: {text}") from error
         raise AssertionError("the last try returns or raises")
 
@@ -214,9 +217,8 @@ def failure_of(answer: Answer, now_s: float) -> Failure | None:
     status = answer.status
     if status // 100 == 2:  # noqa: PLR2004 - any success
         return None
-    said = answer.body[:_REASON_CHARACTERS].decode(errors="replace").strip()
-    said = "".join(letter if letter.isprintable() else " " for letter in said)
-    text = f"HTTP {status} {answer.reason}: {said}{_CURES.get(status, '')}"
+    said = _shown(answer.body[:_REASON_CHARACTERS].decode(errors="replace"))
+    text = f"HTTP {status} {_shown(answer.reason)}: {said}{_CURES.get(status, '')}"
     if status // 100 != 5 and status not in (408, 425, 429):  # noqa: PLR2004 - server errors
         return Failure(text, is_settled=True)
     return Failure(
@@ -224,6 +226,22 @@ def failure_of(answer: Answer, now_s: float) -> Failure | None:
         is_suspect=status not in (408, 425, 429, 502, 503, 504),
         retry_after_s=_retry_after_s(answer.headers.get("Retry-After", "0"), now_s),
     )
+
+
+def _read(response: HTTPResponse, most: int, deadline: float) -> bytes:
+    """Return *most* bytes of the body at most; `TimeoutError` past *deadline* (monotonic)."""
+    content = bytearray()
+    while len(content) < most and (part := response.read1(most - len(content))):
+        content += part
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer does not end in time")
+    return bytes(content)
+
+
+def _shown(text: str) -> str:
+    """Return what of *text*, which somebody else wrote, can stand in a log."""
+    said = text[:_REASON_CHARACTERS].strip()
+    return "".join(letter if letter.isprintable() else " " for letter in said)
 
 
 def _retry_after_s(text: str, now_s: float) -> float:

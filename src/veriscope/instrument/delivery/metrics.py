@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,10 @@ _MOST_SHIFT_MS: Final = 1000
 _LABELS: Final = 128
 _NAME_BYTES: Final = 1024
 _VALUE_BYTES: Final = 65_535
+
+
+_Message: TypeAlias = tuple[bytes, int]
+"""An encoded `WriteRequest` and the number of its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +96,36 @@ class MetricEncoder:
 
     def batch(self, batch: SampleBatch) -> Iterator[Request]:
         """Encode *batch*."""
-        yield from self._requests(batch, _series(map(self._completed, batch.labels)))
+        for message in self._messages(batch, _series(map(self._completed, batch.labels))):
+            yield _request([message])
 
-    def _requests(self, batch: SampleBatch, series: _Series) -> Iterator[Request]:
+    def _messages(self, batch: SampleBatch, series: _Series) -> Iterator[_Message]:
         labels = series.complete
         fits = series.fits[batch.series]
         self._tally.dropped(Signal.METRICS, Reason.UNENCODABLE, int(np.count_nonzero(~fits)))
         for start in range(0, max(len(labels), 1), _REQUEST_SERIES):
             part = labels[start : start + _REQUEST_SERIES]
             chosen = fits & (batch.series >= start) & (batch.series < start + len(part))
-            yield self._request(
-                SampleBatch(
-                    part,
-                    (batch.series[chosen] - np.uint32(start)).astype(np.uint32),
-                    batch.timestamps_ms[chosen],
-                    batch.values[chosen],
-                    batch.metadata if start == 0 else (),
-                )
+            chosen_batch = SampleBatch(
+                part,
+                (batch.series[chosen] - np.uint32(start)).astype(np.uint32),
+                batch.timestamps_ms[chosen],
+                batch.values[chosen],
+                batch.metadata if start == 0 else (),
             )
+            yield remote_write.encode(chosen_batch), len(chosen_batch)
 
     def batches(self, batches: Sequence[SampleBatch]) -> Iterator[Request]:
-        """Encode *batches*."""
+        """Encode *batches*, small ones together: a request costs more than its samples."""
+        waiting: list[_Message] = []
         for batch in batches:
-            yield from self.batch(batch)
+            for message in self._messages(batch, _series(map(self._completed, batch.labels))):
+                if sum(items for _, items in (*waiting, message)) > _REQUEST_SERIES and waiting:
+                    yield _request(waiting)
+                    waiting = []
+                waiting.append(message)
+        if waiting:
+            yield _request(waiting)
 
     def samples(self, samples: Sequence[LooseSample]) -> Iterator[Request]:
         """
@@ -146,7 +157,8 @@ class MetricEncoder:
                 np.fromiter(values.values(), dtype=np.float64, count=len(values)),
             )
             # Not remembered: an application may have labels that come once.
-            yield from self._requests(batch, _series(map(self._complete, batch.labels)))
+            for message in self._messages(batch, _series(map(self._complete, batch.labels))):
+                yield _request([message])
 
     def _stamp(self, labels: Labels, sample: LooseSample) -> int:
         time_ms = int(sample.time_ms)
@@ -160,9 +172,11 @@ class MetricEncoder:
         self._stamps[labels] = time_ms
         return time_ms
 
-    def _request(self, batch: SampleBatch) -> Request:
-        message = remote_write.encode(batch)
-        return Request(remote_write.compress(message), len(batch))
+
+def _request(messages: Sequence[_Message]) -> Request:
+    # Protobuf messages one behind the other are one message with the items of all.
+    content = b"".join(content for content, _ in messages)
+    return Request(remote_write.compress(content), sum(items for _, items in messages))
 
 
 @lru_cache(maxsize=4096)

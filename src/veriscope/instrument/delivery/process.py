@@ -169,9 +169,7 @@ def _attributes() -> dict[str, str]:
 
 def _service_name() -> str:
     named = os.environ.get("OTEL_SERVICE_NAME", "").strip()
-    return (
-        named or _attributes().get("service.name") or _process.suggested_name or _UNKNOWN_SERVICE
-    )
+    return named or _attributes().get("service.name") or _process.suggested_name or _UNKNOWN_SERVICE
 
 
 def _finish() -> None:

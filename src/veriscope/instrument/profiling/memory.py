@@ -4,6 +4,8 @@ import inspect
 import threading
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +38,7 @@ class AllocationSite(NamedTuple):
     blocks: int
 
 
+@dataclass(slots=True)
 class MemoryUsage:
     """
     What a block did, in bytes; complete when the block has ended.
@@ -45,13 +48,12 @@ class MemoryUsage:
     the highest of readings 10 ms apart.
     """
 
-    def __init__(self) -> None:
-        self.current_traced = 0
-        self.peak_traced = 0
-        self.rss_start = 0
-        self.rss_end = 0
-        self.rss_peak = 0
-        self.top: tuple[AllocationSite, ...] = ()
+    current_traced: int = 0
+    peak_traced: int = 0
+    rss_start: int = 0
+    rss_end: int = 0
+    rss_peak: int = 0
+    top: tuple[AllocationSite, ...] = ()
 
     @property
     def rss_delta(self) -> int:
@@ -84,6 +86,7 @@ class _Tracking:
         self._lock = threading.Lock()
         self._blocks: list[_Block] = []
         self._process = psutil.Process()
+        self._rss = 0
         self._sampling: threading.Event | None = None
 
     def enter(self, block: _Block) -> None:
@@ -140,7 +143,10 @@ class _Tracking:
             self._see(self.rss())
 
     def rss(self) -> int:
-        return int(self._process.memory_info().rss)
+        # The last one known where there is none now: the process may have no descriptor left.
+        with suppress(OSError, psutil.Error):
+            self._rss = int(self._process.memory_info().rss)
+        return self._rss
 
     def _see(self, rss: int) -> None:
         for block in self._blocks:
@@ -303,4 +309,6 @@ def _start_sampling(tracking: _Tracking, stop: threading.Event) -> None:
         while not stop.wait(_SAMPLE_EVERY_S):
             tracking.sample()
 
-    threading.Thread(target=sample, name="veriscope-memory", daemon=True).start()
+    # Without a thread, of which the system has only so many, peaks between are not seen.
+    with suppress(RuntimeError):
+        threading.Thread(target=sample, name="veriscope-memory", daemon=True).start()
