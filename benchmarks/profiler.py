@@ -6,7 +6,8 @@ NumPy, and waits a little, as a small inference service does. Rounds with the pr
 and rounds without alternate in one run, in the order off-on-on-off, so that whatever else the
 machine does falls on both. Other work on the machine can only take requests away, so the rounds
 compared are the best quarter of each kind; the bar is less than 1 % fewer requests. The figures
-for a second of processor time, of workers and profiler together, need no quiet machine.
+for a second of processor time, of workers and profiler together, need no quiet machine. The
+profiler slows down where its budget does not allow 100 Hz; the line below the table has the pace.
 """
 
 import argparse
@@ -114,8 +115,8 @@ def report(off: list[Round], on: list[Round]) -> float:
 def main() -> None:
     """Run the rounds, print the table, exit 1 where the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a round")
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a round")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--hz", type=float, default=100)
     options = parser.parse_args()
@@ -131,7 +132,9 @@ def main() -> None:
         REGISTRY.get_sample_value("veriscope_profiler_samples_total", {"state": state}) or 0
         for state in ("on_cpu", "off_cpu")
     )
-    print(f"{taken:.0f} samples taken; bar: less than {BAR:.0%} of requests / s")
+    # Every thread is sampled at each tick: the workers and the main thread.
+    pace = taken / (options.threads + 1) / (options.pairs * options.seconds)
+    print(f"{pace:.0f} ticks a second; bar: less than {BAR:.0%} of requests / s")
     raise SystemExit(cost >= BAR)
 
 

@@ -24,8 +24,13 @@ _KIND: Final = "sampling"
 _SUFFIXES: Final = (".pb.gz", ".cpu.folded", ".off-cpu.folded")
 _MAX_HZ: Final = 1000.0
 _MIN_HZ: Final = 1.0
-_ACCOUNT_EVERY_NS: Final = 1_000_000_000
-# After a second over budget the pace goes below what the budget allows, so that it settles.
+_ACCOUNT_EVERY_NS: Final = 200_000_000
+# A tick that came so late had to take the GIL from a thread that was running, which costs the
+# others more than the sample does: the switches there and back, measured by benchmarks/profiler.py
+# with four busy threads.
+_WAITED_NS: Final = 500_000
+_SWITCHES_NS: Final = 150_000
+# After a time over budget the pace goes below what the budget allows, so that it settles.
 _BACK_OFF: Final = 0.8
 _RECOVER: Final = 1.25
 
@@ -53,8 +58,9 @@ class SamplingProfiler:
     newest intervals stay. Time on a CPU is measured for each thread, so waiting is told apart.
 
     At most *max_stacks* distinct stacks of *max_depth* functions are kept apart in an interval.
-    Where the sampling thread needs more than the share *budget* of a core, it slows down until
-    it does not. A child made by `fork` goes on with a profile of its own.
+    Where sampling costs more than the share *budget* of a core, by its own CPU time and by the
+    switches that it forces upon busy threads, it slows down until it does not. A child made by
+    `fork` goes on with a profile of its own.
 
     `start` and `stop` may be called any number of times, and a `with` block does both. Raises
     `InvalidInputError` for numbers that make no sense.
@@ -147,6 +153,7 @@ class _Run:
         self._cpu_ns = 0
         self._late = 0
         self._longest_ns = 0
+        self._interruptions = 0
         self._thread = threading.Thread(target=self._loop, name="veriscope-profiler", daemon=True)
 
     def start(self) -> None:
@@ -168,6 +175,8 @@ class _Run:
             # can spare a period.
             time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
             now_ns = time.monotonic_ns()
+            if now_ns - due_ns >= _WAITED_NS:
+                self._interruptions += 1
             if now_ns - due_ns >= period_ns:
                 self._note_delay(now_ns - due_ns, period_ns)
                 due_ns = now_ns
@@ -196,8 +205,9 @@ class _Run:
     def _account(self, now_ns: int) -> None:
         """Report what sampling costs, and change its pace where it costs too much."""
         cpu_ns = time.thread_time_ns()
-        ratio = (cpu_ns - self._cpu_ns) / max(1, now_ns - self._accounted_ns)
-        self._cpu_ns, self._accounted_ns = cpu_ns, now_ns
+        cost_ns = cpu_ns - self._cpu_ns + self._interruptions * _SWITCHES_NS
+        ratio = cost_ns / max(1, now_ns - self._accounted_ns)
+        self._cpu_ns, self._accounted_ns, self._interruptions = cpu_ns, now_ns, 0
         self._metrics.overhead.set(ratio)
         sampler = self._sampler
         self._metrics.samples.labels("on_cpu").inc(sampler.on_cpu)
