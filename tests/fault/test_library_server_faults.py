@@ -82,6 +82,22 @@ def test_data_of_an_outage_arrives_after_it(
     assert slowest < exporter.options.timeout_s / 5
 
 
+def test_an_outage_leaves_few_requests(
+    start_sink: Callable[..., Any], free_port: int, export: Callable[..., Exporter]
+) -> None:
+    """What comes while a request waits travels together: a long outage is soon caught up."""
+    exporter = export(f"http://127.0.0.1:{free_port}", batch_interval_s=0.01)
+    produce(exporter, 1)
+    wait_until(lambda: count(exporter, "failures_total", signal="spans") > 0)
+    for _ in range(30):
+        produce(exporter, 1)
+        time.sleep(0.02)  # each would have been a request of its own
+    sink = start_sink(free_port)
+    sink.wait_for(lambda: len(sink.spans) == len(sink.logs) == 31)
+    assert sink.requests["/v1/traces"] <= 4
+    assert sink.requests["/v1/logs"] <= 4
+
+
 def test_a_server_that_never_answers_blocks_nobody(
     sink: Any, export: Callable[..., Exporter]
 ) -> None:

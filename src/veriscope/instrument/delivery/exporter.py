@@ -263,7 +263,12 @@ class Exporter:
         deadline: float,
     ) -> bool:
         """Encode what waits, in groups of *group* at most; False past *deadline*."""
+        lane = self._lanes[signal]
         for _ in range(1 + len(inbox) // group):  # and not for ever, however fast they come
+            # Behind a request that waits, the next one gathers: a minute without the server leaves
+            # a few full requests, not a small one for each second.
+            if deadline == math.inf and lane.is_behind and len(inbox) < group:
+                return True
             # A turn for each group, so that a fork need not wait for all of them.
             with self._turn_until(deadline) as is_mine:
                 if not is_mine:
@@ -273,7 +278,7 @@ class Exporter:
                     return True
                 try:
                     for request in encode(items):
-                        self._lanes[signal].put(request)
+                        lane.put(request)
                 except Exception as error:  # noqa: BLE001 - the items are the application's objects
                     self._tally.dropped(signal, Reason.UNENCODABLE, sum(map(inbox.weigh, items)))
                     self._tell(f"cannot encode {signal}", error)

@@ -79,6 +79,11 @@ class Lane:
         self._thread: threading.Thread | None = None
         tally.watch(door.signal, lambda: self._queue_bytes)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a request waits for a server that is away."""
+        return self._failures_in_a_row > 0 and self._sending is not None
+
     def put(self, request: Request) -> None:
         """Queue *request*, pushing out the oldest ones where there is no room."""
         with self._changed:
