@@ -39,6 +39,7 @@ bench: .venv/.dev ## Measure: collection, remote write, OTLP, queries, start-up,
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/middleware.py
 	$(BIN)/python benchmarks/profiler.py
+	$(BIN)/python benchmarks/outage.py
 	$(BIN)/python benchmarks/otlp.py
 
 page: ## Build the web page into the package

@@ -49,6 +49,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Refuse tests whose name is a whole input.
+
+    pytest keeps the running test's name in the environment, and no process can be started with
+    a variable of over 128 KiB: the fixture that starts a server fails in whatever order puts it
+    behind such a test.
+    """
+    for item in items:
+        if len(item.nodeid) > 1_000:
+            raise pytest.UsageError(f"give this case a short id: {item.nodeid[:150]}...")
+
+
 @pytest.fixture(autouse=True)
 def _structlog_as_in_a_new_process() -> None:
     """Forget what other tests configured (`capture_logs` does), since logs go where it says."""

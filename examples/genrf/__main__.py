@@ -4,12 +4,11 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Final
+
+from examples.options import add_listen, positive
 
 # One thread for each matrix product: the networks are small, and the machine has other work.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-_DEFAULT_LISTEN: Final = "127.0.0.1:8102"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,11 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     from examples.genrf.serving import Settings, serve  # noqa: PLC0415 - after the variable
     from veriscope.signals import UnavailableError  # noqa: PLC0415 - likewise
 
-    host, _, port = options.listen.rpartition(":")
     settings = Settings(
         directory=options.data,
-        host=host,
-        port=int(port),
+        address=options.listen,
         workers=options.workers,
         depth=options.queue,
         profile_every=options.profile_every,
@@ -38,12 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.genrf", description=__doc__)
-    parser.add_argument(
-        "--listen",
-        metavar="HOST:PORT",
-        default=_DEFAULT_LISTEN,
-        help=f"address (default: {_DEFAULT_LISTEN}); port 0 takes a free one",
-    )
+    add_listen(parser, "127.0.0.1:8102")
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -52,10 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="where designs, logs and profiles are kept (default: ./data/genrf)",
     )
     parser.add_argument(
-        "--workers", metavar="N", type=int, default=2, help="generations at a time (default: 2)"
+        "--workers",
+        metavar="N",
+        type=positive,
+        default=2,
+        help="generations at a time (default: 2)",
     )
     parser.add_argument(
-        "--queue", metavar="N", type=int, default=32, help="generations that may wait (default: 32)"
+        "--queue",
+        metavar="N",
+        type=positive,
+        default=32,
+        help="generations that may wait (default: 32)",
     )
     parser.add_argument(
         "--profile-every",

@@ -3,27 +3,25 @@
 import asyncio
 import contextlib
 import random
-import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-import uvicorn
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 import veriscope
+from examples import doors
 from examples.faults import Faults, MemoryLeak
 from examples.genrf import harm
 from examples.genrf.board import put_dashboard
 from examples.genrf.designs import Designs
-from examples.genrf.doors import Parts, create_app
 from examples.genrf.generation import Workbench
 from examples.genrf.jobs import JobQueue
+from examples.genrf.routes import Parts, create_app
 from examples.genrf.spice import CrashingSpice, Simulator
 from examples.genrf.usage import Usage
 from veriscope.instrument.health import disk_check, gpu_check, memory_check, spice_check
@@ -41,8 +39,7 @@ class Settings:
     directory: Path
     """Where designs, logs and profiles are kept."""
 
-    host: str = "127.0.0.1"
-    port: int = 8102
+    address: tuple[str, int] = ("127.0.0.1", 8102)
     workers: int = 2
     """Generations at a time."""
 
@@ -61,7 +58,7 @@ def serve(settings: Settings) -> None:
     veriscope.setup_tracing(SERVICE)
     put_dashboard(veriscope.ObservabilityFramework(SERVICE))
     try:
-        asyncio.run(_run(settings, build(settings, REGISTRY)))
+        asyncio.run(doors.serve(build(settings, REGISTRY), "genRF", settings.address))
     finally:
         veriscope.shutdown()
 
@@ -126,16 +123,3 @@ def _lifespan(start: Callable[[], None], stop: Callable[[], None]) -> Callable[[
             await asyncio.to_thread(stop)
 
     return lifespan
-
-
-async def _run(settings: Settings, app: ASGIApp) -> None:
-    listening = socket.create_server((settings.host, settings.port))
-    host, port = listening.getsockname()[:2]
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
-    )
-    # uvicorn stops on SIGTERM and then raises it again for whoever was there before: an orderly
-    # stop shall end with 0.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    print(f"genRF is at http://{host}:{port}", flush=True)  # noqa: T201 - its one line
-    await uvicorn.Server(config).serve(sockets=[listening])

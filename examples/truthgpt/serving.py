@@ -2,35 +2,31 @@
 
 import asyncio
 import contextlib
-import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
-import structlog
-import uvicorn
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 import veriscope
+from examples import doors
 from examples.faults import Faults, MemoryLeak, SimulatedGpu
 from examples.truthgpt import watching
 from examples.truthgpt.inference import InferenceQueue
 from examples.truthgpt.model.catalogue import TRANSFORMER, Catalogue
 from examples.truthgpt.model.training import Models, corpus, load_or_train
 from examples.truthgpt.optimization import Optimizer
-from examples.truthgpt.service import Parts, create_app
+from examples.truthgpt.routes import Parts, create_app
 from examples.truthgpt.users import ActiveUsers
+from veriscope.signals import InvalidInputError
 
 VERSION: Final = "1.0.0"
 FAULTS: Final = ("slow-model", "memory-leak", "gpu-hot", "error-burst")
 _CHECK_INTERVAL_S: Final = 5.0
 _ROOT: Final = Path(__file__).parents[2]
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +37,7 @@ class Settings:
     """Where weights, logs and profiles are kept."""
     corpus: Path | None = None
     """Text to learn from; the repository's documents where it is not given."""
-    host: str = "127.0.0.1"
-    port: int = 8101
+    address: tuple[str, int] = ("127.0.0.1", 8101)
     workers: int = 1
     """Inference threads."""
     max_waiting: int = 32
@@ -54,12 +49,22 @@ def serve(settings: Settings) -> None:
     veriscope.configure(service_name=watching.SERVICE)
     veriscope.configure_logging(watching.SERVICE, directory=settings.directory / "logs")
     veriscope.setup_tracing(watching.SERVICE)
-    own = settings.corpus
-    text = corpus(_ROOT) if own is None else own.read_text(encoding="utf-8")
-    models = load_or_train(text, settings.directory)
-    with veriscope.SamplingProfiler(directory=settings.directory / "profiles"):
-        asyncio.run(_run(settings, build(models, settings, REGISTRY)))
-    veriscope.shutdown()
+    try:
+        models = load_or_train(_text(settings.corpus), settings.directory)
+        app = build(models, settings, REGISTRY)
+        with veriscope.SamplingProfiler(directory=settings.directory / "profiles"):
+            asyncio.run(doors.serve(app, "TruthGPT", settings.address))
+    finally:
+        veriscope.shutdown()
+
+
+def _text(own: Path | None) -> str:
+    if own is None:
+        return corpus(_ROOT)
+    try:
+        return own.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"cannot learn from {own}: {error}") from error
 
 
 def build(models: Models, settings: Settings, registry: CollectorRegistry) -> ASGIApp:
@@ -114,21 +119,3 @@ def _lifespan(
             await asyncio.to_thread(optimizer.close)
 
     return lifespan
-
-
-async def _run(settings: Settings, app: ASGIApp) -> None:
-    listening = socket.create_server((settings.host, settings.port))
-    host, port = listening.getsockname()[:2]
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
-    )
-    print(f"TruthGPT is at http://{host}:{port}", flush=True)  # noqa: T201 - its one line
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Once it has stopped, uvicorn raises the signal again for whoever was there before it;
-        # that must not end the process, which still has to send what it has recorded.
-        signal.signal(number, _note)
-    await uvicorn.Server(config).serve(sockets=[listening])
-
-
-def _note(number: int, _frame: FrameType | None) -> None:
-    _log.info("stopped", signal=signal.Signals(number).name)

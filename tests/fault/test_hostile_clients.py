@@ -147,26 +147,37 @@ def test_mutated_bodies_harm_no_good_one(run_server: Callable[..., Any], tmp_pat
     assert counts(server, "good") == dict.fromkeys(good, 20)
 
 
-@pytest.mark.parametrize(
-    ("path", "parameters"),
-    [
-        ("query", {"query": "(" * 5_000}),
-        ("query", {"query": "-" * 5_000 + "1"}),
-        ("query", {"query": "m" * 2_000_000}),
-        ("query", {"query": "\0"}),
-        ("query", {"query": '{a=~"(a{1000}){1000}"}'}),
-        ("query", {"query": "1", "time": "nan"}),
-        ("query_range", {"query": "1", "start": "2020-13-45T99:99:99Z", "end": "1", "step": "1"}),
-        ("query_range", {"query": "1", "start": "1", "end": "9999-12-31T23:59:59-23:59"}),
-        ("query_range", {"query": "1", "start": "1", "end": "2", "step": "9999999999999y"}),
-        ("query_range", {"query": "1", "start": "1", "end": "2", "step": "9" * 400 + "y"}),
-        ("query_range", {"query": "1", "start": "1", "end": "2", "step": "-1"}),
-        ("query_range", {"query": "1", "start": "0", "end": str(_NOW), "step": "1"}),
-        ("series", {"match[]": "m{"}),
-        ("labels", {"limit": "9" * 5_000}),
-    ],
-    ids=str,
-)  # fmt: skip
+_ODD_QUESTIONS: Final = {
+    "open parentheses": ("query", {"query": "(" * 5_000}),
+    "minus signs": ("query", {"query": "-" * 5_000 + "1"}),
+    "long name": ("query", {"query": "m" * 2_000_000}),
+    "nul": ("query", {"query": "\0"}),
+    "repeated repetition": ("query", {"query": '{a=~"(a{1000}){1000}"}'}),
+    "time nan": ("query", {"query": "1", "time": "nan"}),
+    "no such date": (
+        "query_range",
+        {"query": "1", "start": "2020-13-45T99:99:99Z", "end": "1", "step": "1"},
+    ),
+    "no such offset": (
+        "query_range",
+        {"query": "1", "start": "1", "end": "9999-12-31T23:59:59-23:59"},
+    ),
+    "huge step": (
+        "query_range",
+        {"query": "1", "start": "1", "end": "2", "step": "9999999999999y"},
+    ),
+    "endless step": (
+        "query_range",
+        {"query": "1", "start": "1", "end": "2", "step": "9" * 400 + "y"},
+    ),
+    "negative step": ("query_range", {"query": "1", "start": "1", "end": "2", "step": "-1"}),
+    "too many steps": ("query_range", {"query": "1", "start": "0", "end": str(_NOW), "step": "1"}),
+    "open matcher": ("series", {"match[]": "m{"}),
+    "endless limit": ("labels", {"limit": "9" * 5_000}),
+}
+
+
+@pytest.mark.parametrize(("path", "parameters"), _ODD_QUESTIONS.values(), ids=_ODD_QUESTIONS)
 def test_an_odd_question_gets_a_reason(
     shared_server: Any, path: str, parameters: dict[str, str]
 ) -> None:

@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 
 import pytest
@@ -14,7 +17,7 @@ class Renewable:
     def __init__(self, fault: Exception | None = None) -> None:
         self.times = 0
         self._fault = fault
-        in_forked_child(self.renew)
+        in_forked_child(self, Renewable.renew)
 
     def renew(self) -> None:
         """Begin anew."""
@@ -66,8 +69,29 @@ def test_an_object_that_is_gone_is_forgotten() -> None:
             """Say so."""
             log.append("renewed")
 
-    in_forked_child(Short().renew)
+    in_forked_child(Short(), Short.renew)
     child = os.fork()
     if child == 0:
         os._exit(len(log))
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_end_of_the_interpreter_prints_nothing() -> None:
+    """Also where an object and its class are part of one cycle."""
+    program = """
+        from veriscope.instrument.forking import in_forked_child
+
+        def leave_a_cycle():
+            class Part:
+                def renew(self):
+                    pass
+
+            part = Part()
+            part.kind = Part
+            in_forked_child(part, Part.renew)
+
+        leave_a_cycle()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == ""

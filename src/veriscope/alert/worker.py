@@ -31,7 +31,7 @@ class SerialWorker:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._closed = False
-        in_forked_child(self._restart)
+        in_forked_child(self, SerialWorker._restart)
 
     def put(self, job: Job) -> bool:
         """Queue *job* without waiting; False where it was not taken, being full or closed."""

@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 from threading import RLock
 from types import TracebackType
-from typing import Any, Final
-from weakref import WeakMethod, WeakSet
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from veriscope.signals.log import get_log
 
+Owner = TypeVar("Owner")
 _log = get_log(__name__)
 
 
@@ -36,33 +37,29 @@ class ForkLock:
 
 
 _locks: Final[WeakSet[ForkLock]] = WeakSet()
-_renewals: Final[dict[WeakMethod[Any], None]] = {}
+# No WeakMethod: that one prints an error where an object and its class end in one breath.
+_renewals: Final[WeakKeyDictionary[object, list[Callable[[Any], None]]]] = WeakKeyDictionary()
 
 
-def in_forked_child(renew: Callable[[], None]) -> None:
+def in_forked_child(owner: Owner, renew: Callable[[Owner], None]) -> None:
     """
-    Call *renew*, a method, in each forked child, as long as its object lives.
+    Call *renew* with *owner* in each forked child, as long as *owner* lives.
 
     It finds every `ForkLock` open. No thread but the one that forked is there, and a lock of
     any other kind may be held by one that is not.
     """
-    _renewals[WeakMethod(renew, _forget)] = None
-
-
-def _forget(renewal: WeakMethod[Any]) -> None:
-    _renewals.pop(renewal, None)
+    _renewals.setdefault(owner, []).append(renew)
 
 
 def _begin_anew() -> None:
     for lock in list(_locks):
         lock.renew()
-    for renewal in list(_renewals):
-        renew = renewal()
-        if renew is not None:
+    for owner, methods in list(_renewals.items()):
+        for renew in methods:
             try:
-                renew()
+                renew(owner)
             except Exception:  # noqa: BLE001 - the others must begin anew all the same
-                _log.exception("cannot begin anew after a fork", what=repr(renew))
+                _log.exception("cannot begin anew after a fork", what=repr(owner))
 
 
 os.register_at_fork(after_in_child=_begin_anew)

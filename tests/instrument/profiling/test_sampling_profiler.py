@@ -1,5 +1,7 @@
 import gzip
+import hashlib
 import os
+import statistics
 import sys
 import threading
 import time
@@ -13,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from veriscope.instrument.profiling import SamplingProfiler
 from veriscope.instrument.profiling.stacks import StackTable
+from veriscope.instrument.profiling.threads import ThreadSampler
 from veriscope.signals import InvalidInputError
 
 FIELDS = {
@@ -233,6 +236,61 @@ def test_it_slows_down_over_its_budget(tmp_path: Path, registry: CollectorRegist
         )
         assert hertz >= 1
         assert registry.get_sample_value("veriscope_profiler_overhead_ratio") > 1e-6
+
+
+def test_what_switches_cost_counts(tmp_path: Path, registry: CollectorRegistry) -> None:
+    """A thread that runs pays for each sample, also where it hands the GIL over without delay."""
+    done = threading.Event()
+
+    def compute() -> None:
+        while not done.is_set():
+            hashlib.sha256(bytes(100_000)).digest()
+
+    ratios = []
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        with SamplingProfiler(100, directory=tmp_path, budget=1, registry=registry):
+            for _ in range(10):
+                time.sleep(0.25)
+                ratios.append(registry.get_sample_value("veriscope_profiler_overhead_ratio"))
+    finally:
+        done.set()
+        thread.join()
+    # Its own CPU time is some 0.2 %; a hundred interruptions of at least 100 µs are 1 %.
+    assert statistics.median(ratios) > 0.006
+
+
+def test_interruptions_are_counted_once_a_sample() -> None:
+    """However many threads ran, a sample takes the GIL once; from threads that wait, never."""
+    done = threading.Event()
+
+    def compute() -> None:
+        while not done.is_set():
+            hashlib.sha256(bytes(1_000_000)).digest()
+
+    def interrupted(target: Callable[[], object], number: int) -> float:
+        """Take 20 samples, and return how many of them met a thread that ran."""
+        sampler = ThreadSampler(StackTable(max_stacks=100, max_depth=10))
+        threads = [threading.Thread(target=target) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        try:
+            sampler.sample(1, threading.get_ident())
+            met = 0.0
+            for _ in range(20):
+                begun = time.monotonic_ns()
+                time.sleep(0.01)
+                met += sampler.sample(time.monotonic_ns() - begun, threading.get_ident())
+            return met
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+            done.clear()
+
+    assert interrupted(done.wait, 2) < 2
+    assert 5 < interrupted(compute, 2) <= 20
 
 
 def test_delays_are_counted(tmp_path: Path, registry: CollectorRegistry) -> None:

@@ -23,7 +23,7 @@ class Lookups:
 
     def __init__(self) -> None:
         self._start_over()
-        in_forked_child(self._start_over)
+        in_forked_child(self, Lookups._start_over)
 
     async def addresses(self, host: str, port: int, family: int) -> list[tuple[int, Any]]:
         """Return family and address of each way to *host*; raises `socket.gaierror`."""

@@ -42,7 +42,7 @@ class PromqlCondition:
         self._verdict = NOT_YET_ASKED
         self._answered_s = -math.inf
         self._begin()
-        in_forked_child(self._begin)
+        in_forked_child(self, PromqlCondition._begin)
         self._ask()
 
     def evaluate(self, metrics: Mapping[str, Any]) -> Verdict:  # noqa: ARG002 - the server's count

@@ -38,7 +38,7 @@ class PeriodicMonitor(ABC):
         self._clock = clock
         self._stop = threading.Event()
         self._switch = ForkLock()
-        in_forked_child(self._resume_in_child)
+        in_forked_child(self, PeriodicMonitor._resume_in_child)
 
     def start_monitoring(self) -> None:
         """Start monitoring; without effect where it runs already."""

@@ -56,7 +56,7 @@ class HealthChecks:
         self._entries: dict[str, _Entry] = {}
         self._last: dict[str, CheckStatus] = {}
         self._reset()
-        in_forked_child(self._reset)
+        in_forked_child(self, HealthChecks._reset)
 
     def add(
         self,

@@ -185,7 +185,7 @@ class _Tracking:
 
 
 _tracking: Final = _Tracking()
-in_forked_child(_tracking.begin_anew)
+in_forked_child(_tracking, _Tracking.begin_anew)
 
 
 class _Tracker:

@@ -25,11 +25,12 @@ _SUFFIXES: Final = (".pb.gz", ".cpu.folded", ".off-cpu.folded")
 _MAX_HZ: Final = 1000.0
 _MIN_HZ: Final = 1.0
 _ACCOUNT_EVERY_NS: Final = 200_000_000
-# A tick that came so late had to take the GIL from a thread that was running, which costs the
-# others more than the sample does: the switches there and back, measured by benchmarks/profiler.py
-# with four busy threads.
-_WAITED_NS: Final = 500_000
-_SWITCHES_NS: Final = 150_000
+# A sample takes the GIL from the thread that runs, which costs that one more than the sample does:
+# the switches there and back, measured by benchmarks/profiler.py with one thread that lets go of
+# the GIL now and then, and with four that fight for it. Those make a sample wait, and so tell.
+_SWITCHES_NS: Final = 100_000
+_CONTENDED_SWITCHES_NS: Final = 200_000
+_CONTENDED_WAIT_NS: Final = 500_000
 # After a time over budget the pace goes below what the budget allows, so that it settles.
 _BACK_OFF: Final = 0.8
 _RECOVER: Final = 1.25
@@ -59,7 +60,7 @@ class SamplingProfiler:
 
     At most *max_stacks* distinct stacks of *max_depth* functions are kept apart in an interval.
     Where sampling costs more than the share *budget* of a core, by its own CPU time and by the
-    switches that it forces upon busy threads, it slows down until it does not. A child made by
+    switches that it forces upon running threads, it slows down until it does not. A child made by
     `fork` goes on with a profile of its own.
 
     `start` and `stop` may be called any number of times, and a `with` block does both. Raises
@@ -97,7 +98,7 @@ class SamplingProfiler:
         self._metrics = metrics_of(registry)
         self._lock = ForkLock()
         self._run: _Run | None = None
-        in_forked_child(self._go_on)
+        in_forked_child(self, SamplingProfiler._go_on)
 
     @property
     def running(self) -> bool:
@@ -153,7 +154,7 @@ class _Run:
         self._cpu_ns = 0
         self._late = 0
         self._longest_ns = 0
-        self._interruptions = 0
+        self._switches_ns = 0.0
         self._thread = threading.Thread(target=self._loop, name="veriscope-profiler", daemon=True)
 
     def start(self) -> None:
@@ -175,18 +176,18 @@ class _Run:
             # can spare a period.
             time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
             now_ns = time.monotonic_ns()
-            if now_ns - due_ns >= _WAITED_NS:
-                self._interruptions += 1
+            is_contended = now_ns - due_ns >= _CONTENDED_WAIT_NS
+            switches_ns = _CONTENDED_SWITCHES_NS if is_contended else _SWITCHES_NS
             if now_ns - due_ns >= period_ns:
                 self._note_delay(now_ns - due_ns, period_ns)
                 due_ns = now_ns
             try:
-                self._sampler.sample(now_ns - last_ns, own)
+                interrupted = self._sampler.sample(now_ns - last_ns, own)
+                self._switches_ns += interrupted * switches_ns
                 self._keep_house(now_ns)
             except Exception as error:  # noqa: BLE001 - the next sample may well succeed
                 self._tally.dropped("error", repr(error))
             last_ns = now_ns
-        self._account(time.monotonic_ns())
         self._write(time.monotonic_ns())
         self._metrics.hertz.set(0)
 
@@ -197,19 +198,19 @@ class _Run:
         self._metrics.samples_dropped.labels("late").inc(late_ns // period_ns)
 
     def _keep_house(self, now_ns: int) -> None:
-        if now_ns - self._accounted_ns >= _ACCOUNT_EVERY_NS:
-            self._account(now_ns)
         if now_ns - self._begun_ns >= self._settings.interval_ns:
             self._write(now_ns)
+        elif now_ns - self._accounted_ns >= _ACCOUNT_EVERY_NS:
+            self._account(now_ns)
 
     def _account(self, now_ns: int) -> None:
         """Report what sampling costs, and change its pace where it costs too much."""
-        cpu_ns = time.thread_time_ns()
-        cost_ns = cpu_ns - self._cpu_ns + self._interruptions * _SWITCHES_NS
-        ratio = cost_ns / max(1, now_ns - self._accounted_ns)
-        self._cpu_ns, self._accounted_ns, self._interruptions = cpu_ns, now_ns, 0
-        self._metrics.overhead.set(ratio)
         sampler = self._sampler
+        cpu_ns = time.thread_time_ns()
+        cost_ns = cpu_ns - self._cpu_ns + self._switches_ns
+        ratio = cost_ns / max(1, now_ns - self._accounted_ns)
+        self._cpu_ns, self._accounted_ns, self._switches_ns = cpu_ns, now_ns, 0.0
+        self._metrics.overhead.set(ratio)
         self._metrics.samples.labels("on_cpu").inc(sampler.on_cpu)
         self._metrics.samples.labels("off_cpu").inc(sampler.samples - sampler.on_cpu)
         sampler.samples, sampler.on_cpu = 0, 0.0
@@ -229,6 +230,7 @@ class _Run:
 
     def _write(self, now_ns: int) -> None:
         """Write the interval that ends now, and begin the next one."""
+        self._account(now_ns)
         profile = SampledProfile(
             samples=self._table.samples(),
             begun_ns=time.time_ns() - (now_ns - self._begun_ns),

@@ -57,15 +57,22 @@ class ThreadSampler:
         for thread in self._threads.values():
             thread.tally = None
 
-    def sample(self, elapsed_ns: int, own: int) -> None:
-        """Count a sample that stands for *elapsed_ns*; *own* is the caller's identity."""
+    def sample(self, elapsed_ns: int, own: int) -> float:
+        """
+        Count a sample that stands for *elapsed_ns*; *own* is the caller's identity.
+
+        Returns how likely it interrupted a thread, from 0 to 1: for which share of the time one
+        was running, however many did.
+        """
         self._round += 1
+        on_cpu_before = self.on_cpu
         # The frames must not outlive this call: they keep the locals of their functions alive.
         for ident, frame in sys._current_frames().items():  # noqa: SLF001 - there is no other way
             if ident != own:
                 thread = self._threads.get(ident) or self._meet(ident)
                 thread.seen = self._round
                 self._count(thread, frame, elapsed_ns)
+        return min(1.0, self.on_cpu - on_cpu_before)
 
     def forget_ended(self) -> None:
         """Forget the threads that were not there in the last sample."""

@@ -71,7 +71,7 @@ class RequestMetrics:
         self._routes = LabelValues(MAX_ROUTES)
         self._ended: dict[tuple[str, str, int], tuple[Histogram, Histogram, Histogram]] = {}
         self._begun: dict[str, Gauge] = {}
-        in_forked_child(self._forget)
+        in_forked_child(self, RequestMetrics._forget)
 
     def begin(self, method: str) -> None:
         """Count a request with *method* (one of `METHODS` or `OTHER_METHOD`) as active."""

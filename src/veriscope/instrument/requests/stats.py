@@ -75,7 +75,7 @@ class RequestStats:
         self._total = 0
         self._errors = 0
         self._ring = self._empty_ring()
-        in_forked_child(self._forget)
+        in_forked_child(self, RequestStats._forget)
 
     @classmethod
     def default(cls) -> "RequestStats":

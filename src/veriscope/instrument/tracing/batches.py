@@ -40,7 +40,7 @@ class SpanBatches(SpanProcessor):
         self._changed = Condition()
         self._closed = self._hurry = self._exporting = False
         self._thread = self._started_thread()
-        in_forked_child(self._restart)
+        in_forked_child(self, SpanBatches._restart)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue *span* without waiting, if it is sampled; past the limit the oldest is dropped."""

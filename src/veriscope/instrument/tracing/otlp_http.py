@@ -51,7 +51,7 @@ class OtlpHttpSpanExporter(SpanExporter):
         }
         self._closed = Event()
         self._open_pool()
-        in_forked_child(self._open_pool)
+        in_forked_child(self, OtlpHttpSpanExporter._open_pool)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send *spans*; `FAILURE` where they were lost."""

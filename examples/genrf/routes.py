@@ -1,6 +1,6 @@
 """The service's HTTP side."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,9 +9,10 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from examples import doors
+from examples.doors import Handler, RefusedError, read_body
 from examples.faults import Faults
 from examples.genrf.circuits import FAMILIES
 from examples.genrf.designs import Designs
@@ -22,19 +23,9 @@ from examples.genrf.usage import Usage
 from veriscope.genrf import record_rating
 from veriscope.signals import InvalidInputError, OverloadedError
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 _PAGE: Final = 50
 _MOST: Final = 500
 _security = structlog.get_logger("genrf.security")
-
-
-class RefusedError(Exception):
-    """A request that is answered with *status* and a reason."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +52,8 @@ def create_app(parts: Parts, lifespan: Callable[[Starlette], Any] | None = None)
         ("/rate", routes.rate, "POST"),
         ("/users/active", routes.active_users, "GET"),
     ]
-    return Starlette(
-        routes=[
-            *(Route(path, handler, methods=[method]) for path, handler, method in plain),
-            parts.faults.route(),
-            Route("/health", parts.health),
-            Route("/metrics", parts.health),
-        ],
-        exception_handlers={
-            RefusedError: routes.refuse,
-            InvalidInputError: routes.refuse,
-            OverloadedError: routes.refuse,
-        },
-        lifespan=lifespan,
-    )
+    refusals = dict.fromkeys((RefusedError, InvalidInputError, OverloadedError), routes.refuse)
+    return doors.create_app(plain, parts.faults, parts.health, refusals, lifespan)
 
 
 class _Routes:
@@ -100,7 +79,7 @@ class _Routes:
         return JSONResponse({"circuit_types": families, "technologies": list(TECHNOLOGIES)})
 
     async def generate(self, request: Request) -> Response:
-        spec = parse_generate(await _body(request))
+        spec = parse_generate(await read_body(request, MAX_BODY_BYTES))
         # In a thread of its context: the job's spans go on in the request's trace.
         job_id = await run_in_threadpool(self._parts.jobs.submit, spec)
         self._parts.usage.requested(spec)
@@ -143,7 +122,7 @@ class _Routes:
         return PlainTextResponse(found["netlist"], headers={"Content-Disposition": name})
 
     async def rate(self, request: Request) -> Response:
-        rating = parse_rate(await _body(request))
+        rating = parse_rate(await read_body(request, MAX_BODY_BYTES))
         is_known = await run_in_threadpool(
             self._parts.designs.rate, rating.circuit_id, rating.feature, rating.score, rating.user
         )
@@ -175,12 +154,3 @@ class _Routes:
             )
         self._parts.usage.refused("too_large" if status == 413 else reason)  # noqa: PLR2004 - HTTP
         return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise RefusedError(413, f"a request may have {MAX_BODY_BYTES} bytes")
-    return bytes(body)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
@@ -11,9 +11,10 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from examples import doors
+from examples.doors import Handler, RefusedError, read_body
 from examples.faults import Faults
 from examples.truthgpt.inference import Failed, Finished, InferenceQueue, Job, Text, Wanted
 from examples.truthgpt.model.catalogue import NGRAM, PRICES, TRANSFORMER, Catalogue
@@ -24,7 +25,6 @@ from veriscope.signals import OverloadedError
 MAX_BODY_BYTES: Final = 64 << 10
 MAX_PROMPTS: Final = 8
 Prompt = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
-Handler = Callable[[Request], Awaitable[Response]]
 _Body = TypeVar("_Body")
 
 
@@ -46,14 +46,6 @@ class OptimizationRequest(msgspec.Struct, forbid_unknown_fields=True):
     model: str = NGRAM
     trials: Annotated[int, msgspec.Meta(ge=1, le=50)] = 8
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
-
-
-class RefusedError(Exception):
-    """A request that is answered with *status* and a reason."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +75,8 @@ def create_app(parts: Parts, lifespan: Callable[[Starlette], Any] | None = None)
         ("/optimizations/stats", routes.optimization_stats, "GET"),
         ("/models/usage", routes.usage, "GET"),
     ]
-    return Starlette(
-        routes=[
-            *(Route(path, handler, methods=[method]) for path, handler, method in plain),
-            parts.faults.route(),
-            Route("/health", parts.health),
-            Route("/metrics", parts.health),
-        ],
-        exception_handlers={RefusedError: _refuse, OverloadedError: _overloaded},
-        lifespan=lifespan,
-    )
+    refusals = {RefusedError: _refuse, OverloadedError: _overloaded}
+    return doors.create_app(plain, parts.faults, parts.health, refusals, lifespan)
 
 
 class _Routes:
@@ -177,11 +161,7 @@ def _wanted(asked: InferenceRequest, prompt: str) -> Wanted:
 
 
 async def _body(request: Request, kind: type[_Body]) -> _Body:
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY_BYTES:
-            raise RefusedError(413, f"a body may have {MAX_BODY_BYTES} bytes")
+    received = await read_body(request, MAX_BODY_BYTES)
     try:
         return msgspec.json.decode(received, type=kind)
     except msgspec.DecodeError as error:
