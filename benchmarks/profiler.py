@@ -127,7 +127,7 @@ def interval(costs: list[float]) -> tuple[float, float]:
 def report(pairs: list[tuple[Window, Window]]) -> float:
     """Print the table; return the share of requests a second that the profiler costs."""
     print(f"{'median':18}{'off':>9}{'on':>9}{'cost':>8}{'95 %':>20}")
-    found = []
+    found: list[float] = []
     for name, figure in (
         ("requests / s", "requests_per_s"),
         ("requests / CPU s", "requests_per_cpu_s"),
