@@ -98,6 +98,55 @@ def test_an_outage_leaves_few_requests(
     assert sink.requests["/v1/logs"] <= 4
 
 
+def test_one_signal_that_waits_makes_no_small_requests_of_the_others(
+    sink: Any, export: Callable[..., Exporter], reply: Any
+) -> None:
+    """Samples that a server will not take yet wake the encoder; spans and logs still gather."""
+    sink.always = lambda path: reply(503 if path == "/api/v1/write" else 200)
+    exporter = export(sink.url, max_waiting_items=400, batch_interval_s=0.5)
+    wait_until(lambda: count(exporter, "failures_total", signal="metrics") > 0)
+    for _ in range(200):
+        produce(exporter, 1)
+        time.sleep(0.005)
+    sink.wait_for(lambda: len(sink.spans) == len(sink.logs) == 200)
+    assert sink.requests["/v1/traces"] <= 8
+    assert sink.requests["/v1/logs"] <= 8
+
+
+def test_small_bounds_lose_nothing_in_an_outage(
+    start_sink: Callable[..., Any], free_port: int, export: Callable[..., Exporter]
+) -> None:
+    """What gathers behind a request that waits becomes one before its inbox is full."""
+    exporter = export(f"http://127.0.0.1:{free_port}", max_waiting_items=40, batch_interval_s=0.01)
+    produce(exporter, 1)
+    wait_until(lambda: count(exporter, "failures_total", signal="spans") > 0)
+    for _ in range(100):
+        produce(exporter, 3)
+        time.sleep(0.01)
+    assert count(exporter, "dropped_items_total") == 0
+    sink = start_sink(free_port)
+    sink.wait_for(lambda: len(sink.spans) == len(sink.logs) == len(sink.values("sample")) == 301)
+
+
+def test_a_slow_server_gets_large_requests(
+    sink: Any, export: Callable[..., Exporter], reply: Any
+) -> None:
+    """Where each answer takes longer than a batch gathers, requests grow and none piles up."""
+
+    def answer_slowly(_path: str) -> Any:
+        time.sleep(0.1)
+        return reply(200)
+
+    sink.always = answer_slowly
+    exporter = export(sink.url, batch_interval_s=0.005)
+    for _ in range(300):
+        produce(exporter, 1)
+        time.sleep(0.005)
+    assert exporter.flush(2)
+    assert len(sink.logs) == len(sink.spans) == 300
+    assert sink.requests["/v1/logs"] <= 40
+
+
 def test_a_server_that_never_answers_blocks_nobody(
     sink: Any, export: Callable[..., Exporter]
 ) -> None:

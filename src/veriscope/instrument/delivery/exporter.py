@@ -1,11 +1,11 @@
 """The exporter: what this process measures, traces and logs, on its way to the server."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -31,8 +31,11 @@ _log = get_log(__name__)
 
 T = TypeVar("T")
 
-_GROUP: Final = 512
-"""Spans or records in one request."""
+_GROUP: Final = 2048
+"""
+Spans or records in one request. The server stores such a request at once, smaller ones only after
+waiting for each other, so what one process can send in a second depends on it.
+"""
 _WAKE_PART: Final = 4
 """One part in so many of `max_waiting_items` wakes the encoder: early enough to lose nothing, and
 late enough to let a burst of work end before its spans take the interpreter from it."""
@@ -40,8 +43,16 @@ _SAMPLE_GROUP: Final = 4096
 _WAITING_BATCHES: Final = 256
 _BATCH_GROUP: Final = 32
 _TELL_EVERY_S: Final = 60.0
-_LARGE_BODY: Final = 4096
-"""Characters of a log record past which it does not wait for company in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way(Generic[T]):
+    """How items of one kind get from their inbox into requests of at most *group*."""
+
+    inbox: Inbox[T]
+    signal: Signal
+    encode: Callable[[Sequence[T]], Iterator[Request]]
+    group: int
 
 
 class Exporter:
@@ -112,9 +123,7 @@ class Exporter:
         """
         if is_unobserved() or record.logger.startswith(OWN_LOGGERS):
             return
-        self._records.put(record)
-        if len(record.body) > _LARGE_BODY:
-            self._bell.ring()
+        self._records.put(record, len(record.body))
 
     def span_processor(self) -> "SpanProcessor":
         """Return what to add to a tracer provider; always the same object."""
@@ -223,7 +232,7 @@ class Exporter:
                     reading_s = max(reading_s, now - options.metrics_interval_s)
                     reading_s += options.metrics_interval_s
                     self._read_registry()
-                self._encode_waiting()
+                self._encode_waiting(only_ripe=now < all_s)
                 if now >= all_s:
                     all_s = now + options.batch_interval_s
 
@@ -232,7 +241,7 @@ class Exporter:
         with unobserved():
             return self._read_registry(deadline) and self._encode_waiting(deadline)
 
-    def _read_registry(self, deadline: float = math.inf) -> bool:
+    def _read_registry(self, deadline: float | None = None) -> bool:
         lane = self._lanes[Signal.METRICS]
         with self._turn_until(deadline) as is_mine:
             if not is_mine:
@@ -245,43 +254,39 @@ class Exporter:
                 self._tell("cannot read the registry", error)
         return True
 
-    def _encode_waiting(self, deadline: float = math.inf) -> bool:
+    def _encode_waiting(self, deadline: float | None = None, *, only_ripe: bool = False) -> bool:
+        """Encode what waits: with a *deadline* all of it, else what need not wait for company."""
         encode = self._encode_metrics
-        return (
-            self._drain(self._batches, Signal.METRICS, encode.batches, _BATCH_GROUP, deadline)
-            and self._drain(self._samples, Signal.METRICS, encode.samples, _SAMPLE_GROUP, deadline)
-            and self._drain(self._spans, Signal.SPANS, self._encode_spans, _GROUP, deadline)
-            and self._drain(self._records, Signal.LOGS, self._encode_logs, _GROUP, deadline)
+        ways: tuple[_Way[Any], ...] = (
+            _Way(self._batches, Signal.METRICS, encode.batches, _BATCH_GROUP),
+            _Way(self._samples, Signal.METRICS, encode.samples, _SAMPLE_GROUP),
+            _Way(self._spans, Signal.SPANS, self._encode_spans, _GROUP),
+            _Way(self._records, Signal.LOGS, self._encode_logs, _GROUP),
         )
+        return all(self._drain(way, deadline, only_ripe=only_ripe) for way in ways)
 
-    def _drain(
-        self,
-        inbox: Inbox[T],
-        signal: Signal,
-        encode: Callable[[Sequence[T]], Iterator[Request]],
-        group: int,
-        deadline: float,
-    ) -> bool:
-        """Encode what waits, in groups of *group* at most; False past *deadline*."""
-        lane = self._lanes[signal]
-        for _ in range(1 + len(inbox) // group):  # and not for ever, however fast they come
-            # Behind a request that waits, the next one gathers: a minute without the server leaves
-            # a few full requests, not a small one for each second.
-            if deadline == math.inf and lane.is_behind and len(inbox) < group:
+    def _drain(self, way: _Way[T], deadline: float | None, *, only_ripe: bool) -> bool:
+        """Encode what waits, a group at a time; False past *deadline*."""
+        inbox, lane = way.inbox, self._lanes[way.signal]
+        for _ in range(1 + len(inbox) // way.group):  # and not for ever, however fast they come
+            # Behind requests that wait, the next one gathers: a minute without the server leaves a
+            # few large ones, and who is woken for one signal makes no small ones of the others.
+            if deadline is None and not inbox.is_ripe and (only_ripe or lane.is_busy):
                 return True
             # A turn for each group, so that a fork need not wait for all of them.
             with self._turn_until(deadline) as is_mine:
                 if not is_mine:
                     return False
-                items = inbox.take(group)
+                items = inbox.take(way.group)
                 if not items:
                     return True
                 try:
-                    for request in encode(items):
+                    for request in way.encode(items):
                         lane.put(request)
                 except Exception as error:  # noqa: BLE001 - the items are the application's objects
-                    self._tally.dropped(signal, Reason.UNENCODABLE, sum(map(inbox.weigh, items)))
-                    self._tell(f"cannot encode {signal}", error)
+                    lost = sum(map(inbox.weigh, items))
+                    self._tally.dropped(way.signal, Reason.UNENCODABLE, lost)
+                    self._tell(f"cannot encode {way.signal}", error)
         return True
 
     def _drop_waiting(self) -> None:
@@ -296,11 +301,11 @@ class Exporter:
             self._tally.dropped(signal, Reason.SHUTDOWN, sum(map(inbox.weigh, items)))
 
     @contextmanager
-    def _turn_until(self, deadline: float) -> Iterator[bool]:
+    def _turn_until(self, deadline: float | None) -> Iterator[bool]:
         """Take the turn to read or encode; the value is False where that failed."""
         with self._gate:
             pass
-        left_s = -1.0 if deadline == math.inf else max(deadline - time.monotonic(), 0.0)
+        left_s = -1.0 if deadline is None else max(deadline - time.monotonic(), 0.0)
         is_mine = self._turn.acquire(timeout=left_s)
         try:
             yield is_mine

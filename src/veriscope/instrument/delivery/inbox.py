@@ -8,6 +8,9 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+_RIPE_SIZE: Final = 512 << 10
+"""Characters; the server stores so much at once, without waiting for other requests."""
+
 
 class Bell:
     """
@@ -39,7 +42,7 @@ class Inbox(Generic[T]):
     from a signal handler, or cut by a fork anywhere. Past *limit* new items are refused, and
     *refuse* is told their weight (1, if *weigh* does not say otherwise);
     threads that put at the same moment may pass it by one item each. The encoder is woken when
-    *wake_at* items wait.
+    the inbox is ripe: *wake_at* items wait, or items of `_RIPE_SIZE` together.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class Inbox(Generic[T]):
     ) -> None:
         self._items: deque[T] = deque()
         self._limit = limit
-        self._wake_from = min(wake_at, limit) - 1
+        self._ripe_at = min(wake_at, limit)
+        self._size = 0  # as told; threads that put at the same moment may lose some of it
         self._ring = ring
         self._refuse = refuse
         self.weigh: Final = weigh
@@ -61,19 +65,25 @@ class Inbox(Generic[T]):
         """Count the waiting items."""
         return len(self._items)
 
-    def put(self, item: T) -> None:
-        """Leave *item*, or have it refused."""
-        waiting = len(self._items)
-        if waiting >= self._limit:
+    @property
+    def is_ripe(self) -> bool:
+        """Whether enough waits for a request of its own."""
+        return len(self._items) >= self._ripe_at or self._size >= _RIPE_SIZE
+
+    def put(self, item: T, size: int = 0) -> None:
+        """Leave *item* of *size* characters, or have it refused."""
+        if len(self._items) >= self._limit:
             self._refuse(self.weigh(item))
             return
         self._items.append(item)
-        if waiting >= self._wake_from:
+        self._size += size
+        if self.is_ripe:
             self._ring()
 
     def take(self, most: int) -> list[T]:
         """Return up to *most* items, oldest first; for one thread at a time."""
         items = self._items
+        self._size = 0
         return [items.popleft() for _ in range(min(most, len(items)))]
 
     def close(self) -> None:
@@ -83,4 +93,5 @@ class Inbox(Generic[T]):
     def start_over(self, ring: Callable[[], None]) -> None:
         """Forget what a parent process left behind."""
         self._items.clear()
+        self._size = 0
         self._ring = ring

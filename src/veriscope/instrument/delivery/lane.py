@@ -80,9 +80,10 @@ class Lane:
         tally.watch(door.signal, lambda: self._queue_bytes)
 
     @property
-    def is_behind(self) -> bool:
-        """Whether a request waits for a server that is away."""
-        return self._failures_in_a_row > 0 and self._sending is not None
+    def is_busy(self) -> bool:
+        """Whether a request that comes now would wait behind one that waits itself."""
+        is_away = self._failures_in_a_row > 0 and self._sending is not None
+        return is_away or bool(self._queue)
 
     def put(self, request: Request) -> None:
         """Queue *request*, pushing out the oldest ones where there is no room."""
