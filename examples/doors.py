@@ -70,8 +70,8 @@ async def serve(app: ASGIApp, name: str, address: tuple[str, int]) -> None:
         listening = socket.create_server(address)
     except OSError as error:
         host, port = address
-        # Not `strerror`, in which asyncio's sockets repeat the address; a name that is not known
-        # has a number of its own kind.
+        # Not `error.strerror`, to which `create_server` adds the address again. A name that is not
+        # known has a negative number, of another table.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise UnavailableError(
             f"cannot listen on {host}:{port}: {reason}; choose another address with --listen"

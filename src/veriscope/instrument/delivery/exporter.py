@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 _GROUP: Final = 2048
 """
-Spans or records in one request. The server stores such a request at once, smaller ones only after
-waiting for each other, so what one process can send in a second depends on it.
+Spans or records in one request. The server stores 512 KiB at once, and less only after waiting for
+more, some 0.3 s; so what one process can send in a second depends on it.
 """
 _WAKE_PART: Final = 4
 """One part in so many of `max_waiting_items` wakes the encoder: early enough to lose nothing, and

@@ -38,7 +38,7 @@ class Inbox(Generic[T]):
     """
     Items that wait to be encoded: any thread puts, the encoder takes, nobody waits.
 
-    A put is a few C calls that are each atomic, and no lock, so it may be interrupted, called
+    A put takes no lock and depends on atomic C calls alone, so it may be interrupted, called
     from a signal handler, or cut by a fork anywhere. Past *limit* new items are refused, and
     *refuse* is told their weight (1, if *weigh* does not say otherwise);
     threads that put at the same moment may pass it by one item each. The encoder is woken when
