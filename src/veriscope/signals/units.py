@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from veriscope.signals.errors import InvalidInputError
 
-_UNIT_MS: Final = {
+UNIT_MS: Final = {
     "y": 31_536_000_000,
     "w": 604_800_000,
     "d": 86_400_000,
@@ -14,6 +14,8 @@ _UNIT_MS: Final = {
     "s": 1_000,
     "ms": 1,
 }
+"""Milliseconds by unit, the longest first."""
+
 _DURATION: Final = re.compile(
     r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
 )
@@ -37,7 +39,7 @@ class Duration(int):
         return cls(
             sum(
                 int(count) * unit
-                for count, unit in zip(match.groups(), _UNIT_MS.values(), strict=True)
+                for count, unit in zip(match.groups(), UNIT_MS.values(), strict=True)
                 if count
             )
         )
@@ -52,7 +54,7 @@ class Duration(int):
         if not self:
             return "0s"
         rest, parts = int(self), []
-        for unit, ms in _UNIT_MS.items():
+        for unit, ms in UNIT_MS.items():
             count, rest = divmod(rest, ms)
             if count:
                 parts.append(f"{count}{unit}")

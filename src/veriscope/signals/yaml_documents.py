@@ -1,0 +1,107 @@
+"""YAML files, read strictly into types; every fault names its line and its cure."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
+
+import msgspec
+import yaml
+
+from veriscope.signals.errors import InvalidInputError
+from veriscope.signals.units import decode_unit
+
+T = TypeVar("T")
+
+_UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+
+
+class DocumentError(InvalidInputError):
+    """A file cannot be used; the message names file, line, fault and cure."""
+
+
+def decode_yaml(text: str, name: str, kind: type[T], *, as_text: bool = False) -> T:
+    """
+    Read *text* as a *kind*; *name* is what errors call it. An empty document has no keys.
+
+    With *as_text* every scalar is the text that was written, as Prometheus reads its rule files:
+    a label value `1` or `yes` is a string. Raises `DocumentError`.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            return msgspec.convert({}, kind)
+        _refuse_duplicates(root, name)
+        data = _texts(root) if as_text else yaml.safe_load(text)
+    except yaml.reader.ReaderError as error:
+        raise DocumentError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(f"{name}:{line}: not YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise DocumentError(f"{name}: nested too deeply; remove what holds itself") from error
+    try:
+        return msgspec.convert(data, kind, strict=not as_text, dec_hook=decode_unit)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `")
+        path = list(_steps(place.rstrip("`")))
+        if unknown := _UNKNOWN.search(message):
+            path.append(unknown[1])
+            message = f"unknown key `{unknown[1]}`; remove it or correct its spelling"
+        raise DocumentError(f"{name}:{_line(root, path)}: {message}") from error
+
+
+def _texts(node: yaml.Node) -> Any:
+    """Return *node* with every scalar as its text; a key without a value is as if not given."""
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(key.value, _texts(value)) for key, value in node.value]
+        return {key: value for key, value in pairs if value is not None}
+    if isinstance(node, yaml.SequenceNode):
+        return [_texts(part) for part in node.value]
+    return None if node.tag == "tag:yaml.org,2002:null" else node.value
+
+
+def _steps(place: str) -> Iterator[str | int]:
+    for name, index in _STEP.findall(place):
+        yield name or (int(index) if index.isdigit() else index)
+
+
+def _line(root: yaml.Node, path: list[str | int]) -> int:
+    """Return the line, from 1, of what *path* leads to, as far as it leads."""
+    node, line = root, root.start_mark.line
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == step), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def _refuse_duplicates(root: yaml.Node, name: str) -> None:
+    # An alias leads to a node that was seen before, or is being looked into.
+    waiting, known = [root], {id(root)}
+    while waiting:
+        node = waiting.pop()
+        parts = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            _refuse_duplicate_keys([key for key, _ in node.value], name)
+            parts = [value for _, value in node.value]
+        waiting += (part for part in parts if id(part) not in known)
+        known.update(map(id, parts))
+
+
+def _refuse_duplicate_keys(keys: list[yaml.Node], name: str) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        place = f"{name}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise DocumentError(f"{place}: a key is a word, not a list or a mapping")
+        if key.value in seen:
+            raise DocumentError(f"{place}: key `{key.value}` is given twice; remove one")
+        seen.add(key.value)
