@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from veriscope.signals import InvalidInputError, LimitExceededError, SampleBatch
 from veriscope.wire import remote_write
+from veriscope.wire.protobuf_fields import varint
 
 
 @given(st.binary(max_size=2000))
@@ -42,7 +43,7 @@ def test_a_truncated_block_is_refused() -> None:
 @given(st.integers(0, 2**63 - 1))
 def test_varints_are_protobufs(number: int) -> None:
     """Seven bits a byte, least first, the highest bit says that more follow."""
-    encoded = remote_write.varint(number)
+    encoded = varint(number)
     assert sum((byte & 0x7F) << 7 * place for place, byte in enumerate(encoded)) == number
     assert [byte >> 7 for byte in encoded] == [1] * (len(encoded) - 1) + [0]
 

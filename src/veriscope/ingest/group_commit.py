@@ -68,15 +68,16 @@ class GroupCommit(Generic[T]):
     One lane of commits in front of *insert*, a blocking call that stores a group durably.
 
     While one group is stored the next one gathers, so the size of groups follows the load; groups
-    are also at least *spacing_s* apart, unless *eager_bytes* wait already. When the store cannot
-    take a group, its members are stored one by one: the bad one is told so, the others are stored.
+    are also at least *spacing_s* apart, unless *eager_bytes* wait already. *insert* may return for
+    each member why it was refused, or None. When it raises instead, members are stored one by one:
+    the bad one is told so, the others are stored.
     Use from one event loop; start with `run`.
     """
 
     def __init__(
         self,
         door: str,
-        insert: Callable[[Sequence[T]], None],
+        insert: Callable[[Sequence[T]], Sequence[VeriscopeError | None] | None],
         *,
         max_pending_bytes: int,
         max_commit_bytes: int,
@@ -154,7 +155,7 @@ class GroupCommit(Generic[T]):
 
     async def _commit(self, group: list[_Waiting[T]]) -> None:
         try:
-            await self._store([waiting.item for waiting in group])
+            outcomes = await self._store([waiting.item for waiting in group])
         except VeriscopeError as error:
             if len(group) > 1:
                 for waiting in group:
@@ -168,14 +169,16 @@ class GroupCommit(Generic[T]):
             _log.exception("commit_failed", door=self._door, requests=len(group))
             self._settle(group, "failed", error)
         else:
-            self._settle(group, "stored", None)
+            for waiting, refusal in zip(group, outcomes or (None,) * len(group), strict=True):
+                self._settle([waiting], "refused" if refusal else "stored", refusal)
 
-    async def _store(self, items: list[T]) -> None:
+    async def _store(self, items: list[T]) -> Sequence[VeriscopeError | None] | None:
         started = perf_counter()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._insert, items)
+        outcomes = await loop.run_in_executor(self._thread, self._insert, items)
         self._metrics.commits.labels(self._door).inc()
         self._metrics.seconds.labels(self._door).observe(perf_counter() - started)
+        return outcomes
 
     def _settle(self, group: list[_Waiting[T]], outcome: str, error: Exception | None) -> None:
         self._metrics.requests.labels(self._door, outcome).inc(len(group))

@@ -2,23 +2,53 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
 
 from veriscope.ingest.group_commit import CommitMetrics, GroupCommit
 from veriscope.ingest.options import IngestOptions
-from veriscope.signals import SampleBatch
+from veriscope.signals import InvalidInputError, PartlyRefusedError, SampleBatch, VeriscopeError
 from veriscope.wire import remote_write
+
+if TYPE_CHECKING:  # the agent reads the server's options, and shall not load its machinery
+    from veriscope.signals.histograms import HistogramBatch
+    from veriscope.store import MetricRequest
+    from veriscope.wire.remote_write_columns import WriteColumns
 
 # Roughly what a sample of a batch takes on its way; only the bound on memory rests on it.
 _BATCH_SAMPLE_BYTES: Final = 128
+# Unpacked and walked in some 0.2 ms; a hop to a thread and back costs as much.
+_SMALL_BYTES: Final = 512 << 10
+
+R = TypeVar("R", bound="MetricRequest")
+
+
+class Written(NamedTuple):
+    """How much of a request is stored."""
+
+    samples: int = 0
+    histograms: int = 0
+    exemplars: int = 0
+
+
+class PartlyWrittenError(InvalidInputError):
+    """A limit refused new series of a request; `written` counts what of it is stored."""
+
+    def __init__(self, refusal: PartlyRefusedError, sent: Written) -> None:
+        super().__init__(str(refusal))
+        self.written = Written(
+            sent.samples - refusal.samples,
+            sent.histograms - refusal.histograms,
+            sent.exemplars - refusal.exemplars,
+        )
 
 
 class MetricIngest:
     """
     Accepts metrics; what is accepted is durable. Use from one event loop.
 
+    *decode* reads a message, *insert* stores requests and says of each why it was refused.
     Commits of batches are at least *batch_spacing_s* apart, for a commit costs about the same
     for one batch as for those of a hundred targets.
     """
@@ -27,23 +57,24 @@ class MetricIngest:
         self,
         options: IngestOptions,
         *,
-        insert_bodies: Callable[[Sequence[bytes]], None],
-        insert_batches: Callable[[Sequence[SampleBatch]], None],
+        decode: Callable[[bytes, int], "WriteColumns"],
+        insert: Callable[[Sequence["MetricRequest"]], Sequence[VeriscopeError | None]],
         registry: CollectorRegistry,
         batch_spacing_s: float = 0.0,
     ) -> None:
         self.options = options
+        self._decode = decode
         metrics = self.commits = CommitMetrics(registry)
-        self._bodies = GroupCommit(
+        self._columns: GroupCommit[WriteColumns] = GroupCommit(
             "remote_write",
-            insert_bodies,
+            insert,
             max_pending_bytes=options.max_pending_bytes,
             max_commit_bytes=options.max_commit_bytes,
             metrics=metrics,
         )
-        self._batches = GroupCommit(
+        self._batches: GroupCommit[SampleBatch | HistogramBatch] = GroupCommit(
             "collector",
-            insert_batches,
+            insert,
             max_pending_bytes=options.max_pending_bytes,
             max_commit_bytes=options.max_commit_bytes,
             metrics=metrics,
@@ -51,29 +82,75 @@ class MetricIngest:
         )
         self._samples = Counter(
             "veriscope_ingest_samples_total",
-            "Samples of the collectors that were stored.",
+            "Samples, histograms and exemplars that were stored.",
+            ["door"],
+            registry=registry,
+        )
+        # The first body of a version may have to wait until its reader is compiled.
+        self._read_before: set[int] = set()
+        self._refused = Counter(
+            "veriscope_ingest_refused_samples_total",
+            "Samples, histograms and exemplars of new series that a limit on series refused.",
+            ["option"],
             registry=registry,
         )
 
-    async def accept_remote_write(self, body: bytes) -> None:
+    async def accept_remote_write(self, body: bytes, version: int = 1) -> Written:
         """
-        Store a snappy-compressed remote write 1.0 *body*.
+        Store a snappy-compressed *body* of remote write's major *version*; return what it held.
 
-        Raises `InvalidInputError` (400), `LimitExceededError` (413) or `OverloadedError` (503).
+        Raises `InvalidInputError` (400), `LimitExceededError` (413) or `OverloadedError` (503);
+        `PartlyWrittenError` (400) where all but some new series is stored.
         """
-        self.options.check_body_size(len(body))
-        message = await asyncio.to_thread(
-            remote_write.decompress, body, self.options.max_message_bytes
+        try:
+            self.options.check_body_size(len(body))
+            columns, size = await self._read_aside(body, version)
+        except InvalidInputError:
+            self.commits.requests.labels("remote_write", "refused").inc()
+            raise
+        if columns is None:
+            return Written()
+        written = Written(
+            len(columns.series), len(columns.histogram_series), len(columns.exemplar_series)
         )
-        if message:
-            await self._bodies.submit(message, len(message))
+        try:
+            await self._store(self._columns, columns, size, "remote_write")
+        except PartlyRefusedError as error:
+            raise PartlyWrittenError(error, written) from error
+        return written
 
-    async def accept_batch(self, batch: SampleBatch) -> None:
-        """Store a collector's *batch*; raises as `accept_remote_write` does."""
+    async def accept_batch(self, batch: "SampleBatch | HistogramBatch") -> None:
+        """Store a collector's or a rule's *batch*; raises `PartlyRefusedError` too."""
         if len(batch) or batch.metadata:
-            await self._batches.submit(batch, len(batch) * _BATCH_SAMPLE_BYTES)
-            self._samples.inc(len(batch))
+            size = len(batch) * _BATCH_SAMPLE_BYTES
+            await self._store(self._batches, batch, size, "collector")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Commit until *stop* is set and nothing waits any more."""
-        await asyncio.gather(self._bodies.run(stop), self._batches.run(stop))
+        await asyncio.gather(self._columns.run(stop), self._batches.run(stop))
+
+    async def _read_aside(self, body: bytes, version: int) -> "tuple[WriteColumns | None, int]":
+        """Read *body* in a thread, or here where that costs less than the way to a thread."""
+        if version in self._read_before and remote_write.is_small(body, _SMALL_BYTES):
+            return self._read(body, version)
+        found = await asyncio.to_thread(self._read, body, version)
+        self._read_before.add(version)
+        return found
+
+    def _read(self, body: bytes, version: int) -> "tuple[WriteColumns | None, int]":
+        message = remote_write.decompress(body, self.options.max_message_bytes)
+        return (self._decode(message, version) if message else None), len(message)
+
+    async def _store(self, lane: GroupCommit[R], request: R, size: int, door: str) -> None:
+        stored = len(request)
+        try:
+            await lane.submit(request, size)
+        except PartlyRefusedError as error:
+            stored -= error.refused
+            self._refused.labels(error.option).inc(error.refused)
+            raise
+        except VeriscopeError:
+            stored = 0
+            raise
+        finally:
+            self._samples.labels(door).inc(stored)

@@ -29,6 +29,19 @@ _PARTS: Final = (
     "resource_logs",
     "scope_logs",
     "log_records",
+    "resourceMetrics",
+    "scopeMetrics",
+    "metrics",
+    "gauge",
+    "sum",
+    "histogram",
+    "exponentialHistogram",
+    "dataPoints",
+    "exemplars",
+    "resource_metrics",
+    "scope_metrics",
+    "exponential_histogram",
+    "data_points",
 )
 
 
@@ -83,10 +96,9 @@ def _with_ids(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield part
     for name in _PARTS:
         inner = part.get(name)
-        if isinstance(inner, list):
-            for item in inner:
-                if isinstance(item, dict):
-                    yield from _with_ids(item)
+        for item in inner if isinstance(inner, list) else (inner,):
+            if isinstance(item, dict):
+                yield from _with_ids(item)
 
 
 def _to_base64(value: object) -> str:

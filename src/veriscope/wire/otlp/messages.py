@@ -7,6 +7,9 @@ from typing import Final
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 # Field 1000, eight bytes (wire type 1), as a protobuf varint.
@@ -18,24 +21,31 @@ class OtlpSignal:
     """A signal of OTLP: the path it is posted to and the message of a request."""
 
     name: str
-    """`traces` or `logs`; the path is `/v1/NAME`."""
-    schema: Path
-    """The file that describes the parts of the message that are stored."""
+    """`traces`, `logs` or `metrics`; the path is `/v1/NAME`."""
     request: type[Message]
-    """The whole message; only JSON is read with it."""
+    """The message of a request."""
 
     @property
     def message(self) -> str:
-        """The name of the message, in *schema* as in OTLP."""
+        """The name of the message, in OTLP as in a schema for the engine."""
         return str(self.request.DESCRIPTOR.name)
 
 
-TRACES: Final = OtlpSignal(
-    "traces", Path(__file__).with_name("otlp_traces.proto"), ExportTraceServiceRequest
+@dataclass(frozen=True, slots=True)
+class EngineSignal(OtlpSignal):
+    """A signal whose requests the engine itself decodes."""
+
+    schema: Path
+    """The file that describes the parts of the message that are stored."""
+
+
+TRACES: Final = EngineSignal(
+    "traces", ExportTraceServiceRequest, Path(__file__).with_name("otlp_traces.proto")
 )
-LOGS: Final = OtlpSignal(
-    "logs", Path(__file__).with_name("otlp_logs.proto"), ExportLogsServiceRequest
+LOGS: Final = EngineSignal(
+    "logs", ExportLogsServiceRequest, Path(__file__).with_name("otlp_logs.proto")
 )
+METRICS: Final = OtlpSignal("metrics", ExportMetricsServiceRequest)
 
 
 def stamp(message: bytes) -> bytes:

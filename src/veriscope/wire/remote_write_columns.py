@@ -1,0 +1,80 @@
+"""
+Remote write messages as columns: what a receiver stores, and a key for each series.
+
+Only a server imports this module; senders need `remote_write` alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veriscope.signals import InvalidInputError, Labels, MetricMetadata, MetricType
+from veriscope.signals.histograms import Histograms
+from veriscope.wire.remote_write import METRIC_TYPES
+from veriscope.wire.remote_write_points import RawLabels
+
+
+class Senders(Protocol):
+    """What a message says of its series, read when it is wanted."""
+
+    def labels(self, places: NDArray[np.int64]) -> list[RawLabels]:
+        """
+        Return the labels of the series at *places*.
+
+        Raises `InvalidInputError` where a label is malformed.
+        """
+
+    def metadata(self, place: int) -> tuple[int, bytes, bytes]:
+        """Return type, help and unit that stand beside the series at *place*."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteColumns:
+    """
+    One remote write message, of any version.
+
+    Sample *i* is `values[i]` at `timestamps_ms[i]` of series `series[i]`; the same goes for
+    `histogram_*` and `exemplar_*`. `keys[s]`, two words, is a hash of the labels of series *s*
+    under a secret key: equal only where the same was sent; zeros mean that it has none.
+    `described[s]` is such a hash of the metadata beside the series, 0 where there is none;
+    `families` are messages of metadata that stand alone.
+    """
+
+    keys: NDArray[np.uint64]
+    series: NDArray[np.int32]
+    timestamps_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+    histogram_series: NDArray[np.int32]
+    histogram_times_ms: NDArray[np.int64]
+    histograms: Histograms
+    exemplar_series: NDArray[np.int32]
+    exemplar_times_ms: NDArray[np.int64]
+    exemplar_values: NDArray[np.float64]
+    exemplar_labels: tuple[Labels, ...]
+    senders: Senders
+    described: NDArray[np.uint64] | None = None
+    families: Sequence[bytes] = ()
+
+    def __len__(self) -> int:
+        """Count the samples, histograms and exemplars."""
+        return len(self.series) + len(self.histogram_series) + len(self.exemplar_series)
+
+    @property
+    def points(self) -> NDArray[np.int64]:
+        """How many samples, exemplars and histograms each series has."""
+        each = (self.series, self.exemplar_series, self.histogram_series)
+        counts: NDArray[np.int64] = np.bincount(np.concatenate(each), minlength=len(self.keys))
+        return counts
+
+
+def to_metadata(kind: int, name: bytes, help_text: bytes, unit: bytes) -> MetricMetadata:
+    """Return the metadata of these texts; raises `InvalidInputError` where one is not UTF-8."""
+    try:
+        texts = [text.decode() for text in (name, help_text, unit)]
+    except UnicodeDecodeError as error:
+        raise InvalidInputError("the name, help or unit of a metric is not valid UTF-8") from error
+    known = METRIC_TYPES[kind] if kind < len(METRIC_TYPES) else METRIC_TYPES[0]
+    return MetricMetadata(texts[0], MetricType(known), texts[1], texts[2])
