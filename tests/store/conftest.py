@@ -60,7 +60,9 @@ class ClickHouse:
             StoreOptions(
                 url=self.url(),
                 database=f"remote_{next(_databases)}",
-                retention=RetentionOptions(metrics=age, spans=age, logs=age),
+                retention=RetentionOptions(
+                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age
+                ),
             )
         )
 

@@ -12,6 +12,7 @@ import chdb
 import pytest
 
 from veriscope.signals import InvalidInputError
+from veriscope.signals.cancel import Cancellation, WorkCancelledError
 from veriscope.store import DataDirectoryInUseError, EngineError, RefusedError, Store, StoreOptions
 from veriscope.store.engine import Engine
 
@@ -94,3 +95,26 @@ def test_closing_does_not_wait_for_a_query(engine_url: str) -> None:
     asking.join(10)
     assert not asking.is_alive()
     assert len(failures) == 1
+
+
+def test_a_cancelled_query_ends_in_the_engine(store: Store) -> None:
+    """Who cancels need not wait for the query's own end, and the engine is free again."""
+    cancel = Cancellation()
+    threading.Timer(0.3, cancel.cancel).start()
+    begun = time.monotonic()
+    with pytest.raises(WorkCancelledError):
+        store._engine.query(
+            "SELECT sum(sleepEachRow(0.01)) FROM numbers(10000)",
+            settings={"max_block_size": 1},
+            cancel=cancel,
+        )
+    assert time.monotonic() - begun < 30
+    assert store._engine.query("SELECT 1 AS x").to_pylist() == [{"x": 1}]
+
+
+def test_what_was_cancelled_before_is_not_begun(store: Store) -> None:
+    """No engine query is started for somebody who has gone."""
+    cancel = Cancellation()
+    cancel.cancel()
+    with pytest.raises(WorkCancelledError):
+        store._engine.query("SELECT throwIf(1)", cancel=cancel)

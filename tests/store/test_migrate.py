@@ -18,12 +18,12 @@ def test_a_second_start_finds_the_schema_in_place(open_store: Callable[..., Stor
 def test_a_migration_cut_short_is_finished(open_store: Callable[..., Store]) -> None:
     """A crash between two statements is mended by the next start."""
     store = open_store("crashed")
-    store._engine.command("DROP VIEW identified_to_samples")
+    store._engine.command("DROP VIEW otlp_traces_check")
     store._engine.command("TRUNCATE TABLE schema_migrations")
     assert migrate(store._engine) == len(load_migrations())
     views = store._engine.query(
         "SELECT count() AS n FROM system.tables WHERE database = 'crashed'"
-        " AND name = 'identified_to_samples'"
+        " AND name = 'otlp_traces_check'"
     )
     assert views["n"].to_pylist() == [1]
 

@@ -78,15 +78,15 @@ def test_a_server_may_go_away_and_come_back(own_clickhouse: Any) -> None:
         store.health,
         lambda: store.metrics.insert_batches([GOOD]),
         lambda: store.metrics.insert_remote_write([remote_write.encode(GOOD)]),
-        lambda: store.series.fetch_raw(EVERYTHING, FetchLimits()),
+        lambda: store.series.fetch(EVERYTHING, FetchLimits()),
     ):
         with pytest.raises(EngineError, match=r"no answer from ClickHouse at 127\.0\.0\.1"):
             call()
     own_clickhouse.start()
     later = SampleBatch.at(GOOD.labels, np.full(1, 2.0), T0 + 1)
     store.metrics.insert_remote_write([remote_write.encode(later)])
-    found = store.series.fetch_raw(EVERYTHING, FetchLimits())
-    assert found.values.tolist() == [1, 2]
+    found = store.series.fetch(EVERYTHING, FetchLimits())
+    assert found.joined().values.tolist() == [1, 2]
     store.close()
 
 

@@ -5,49 +5,41 @@ from collections.abc import Callable
 import pytest
 
 from veriscope.signals import (
-    Aggregation,
-    Grid,
-    GridFetch,
-    GridFunction,
     Matcher,
     MatchOp,
     RawFetch,
-    Reduction,
     SeriesFetch,
 )
-from veriscope.store.select import Statement, select_grid, select_raw, select_series
+from veriscope.store.select import (
+    Statement,
+    count_metrics,
+    count_span,
+    select_histograms,
+    select_labels,
+    select_metric_histograms,
+    select_metrics,
+    select_raw,
+    select_series,
+    select_series_ids,
+)
 
-GRID = Grid(1_700_000_000_000, 1_700_003_600_000, 15_000)
+HOUR = (1_700_000_000_000, 1_700_003_600_000)
 NAME = Matcher("__name__", MatchOp.EQUAL, "http_requests_total")
 JOB = Matcher("job", MatchOp.REGEX, "api.*")
 
 STATEMENTS = {
-    "grid_rate_by_name": select_grid(GridFetch((NAME,), GRID, 300_000, GridFunction.RATE)),
-    "grid_latest_by_label": select_grid(GridFetch((NAME, JOB), GRID, 300_000, GridFunction.LATEST)),
-    "grid_without_name": select_grid(GridFetch((JOB,), GRID, 300_000, GridFunction.MAX)),
-    "grid_sum_by": select_grid(
-        GridFetch(
-            (NAME, JOB),
-            GRID,
-            300_000,
-            GridFunction.RATE,
-            Aggregation(Reduction.SUM, ("instance", "job")),
-        )
-    ),
-    "grid_max_without": select_grid(
-        GridFetch(
-            (NAME,),
-            GRID,
-            300_000,
-            GridFunction.LATEST,
-            Aggregation(Reduction.MAX, ("instance",), without=True),
-        )
-    ),
-    "raw": select_raw(RawFetch((NAME, JOB), GRID.start_ms, GRID.end_ms)),
+    "raw": select_raw(RawFetch((NAME, JOB), *HOUR)),
+    "histograms": select_histograms(RawFetch((NAME, JOB), *HOUR)),
+    "metric_histograms": select_metric_histograms(["a", "b"], HOUR[0]),
+    "metrics": select_metrics(["a", "b"], HOUR[0]),
+    "metric_labels": select_labels(["a", "b"], HOUR[0]),
+    "metric_series": select_series_ids(["a", "b"], HOUR[0]),
+    "metric_counts": count_metrics(["a", "b"]),
+    "metric_span": count_span("a", *HOUR),
     "series": select_series(
         (
-            SeriesFetch((NAME,), GRID.start_ms, GRID.end_ms),
-            SeriesFetch((JOB,), GRID.start_ms, GRID.end_ms),
+            SeriesFetch((NAME,), *HOUR),
+            SeriesFetch((JOB,), *HOUR),
         ),
         "DISTINCT id",
     ),

@@ -5,23 +5,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from veriscope.signals import (
     STALE_NAN,
-    Aggregation,
     Duration,
     FetchLimits,
-    Grid,
-    GridFetch,
-    GridFunction,
     Labels,
     Matcher,
     MatchOp,
-    Matrix,
     MetricMetadata,
     MetricType,
+    RaggedSamples,
     RawFetch,
-    Reduction,
     SampleBatch,
     SeriesFetch,
     to_labels,
@@ -60,70 +56,18 @@ def write(store: Store, labels: Labels, points: dict[int, float]) -> None:
     store.metrics.insert_batches([SampleBatch((labels,), zeros, times, values)])
 
 
-def cells(matrix: Matrix) -> dict[Labels, list[float | None]]:
-    """Return a matrix as lists, None where there is no point."""
+def pieces(found: RaggedSamples) -> dict[Labels, list[float]]:
+    """Return the values of each series."""
+    joined = found.joined()
     return {
-        labels: [float(value) if there else None for value, there in zip(row, mask, strict=True)]
-        for labels, row, mask in zip(matrix.labels, matrix.values, matrix.present, strict=True)
+        labels: joined.values[start:stop].tolist()
+        for labels, start, stop in zip(found.labels, joined.starts, joined.stops, strict=True)
     }
 
 
-def grid(first_s: int, last_s: int, step_s: int) -> Grid:
-    """Return a grid in seconds after `T0`."""
-    return Grid(T0 + first_s * 1000, T0 + last_s * 1000, step_s * 1000)
-
-
-def test_latest_looks_back_no_further_than_its_window(store: Store) -> None:
-    """The window is open on its left: a sample exactly that old is not seen."""
-    write(store, series(), {0: 1, 10: 2})
-    fetch = GridFetch((M,), grid(0, 60, 10), 30_000, GridFunction.LATEST)
-    found = cells(store.series.fetch_grid(fetch, LIMITS))
-    assert found == {series(): [1, 2, 2, 2, None, None, None]}
-
-
-def test_a_stale_marker_ends_a_series(store: Store) -> None:
-    """After the marker there is no point until the next sample; range functions skip it."""
-    write(store, series(), {0: 1, 10: STALE_NAN, 20: 3})
-    latest = GridFetch((M,), grid(0, 30, 10), 60_000, GridFunction.LATEST)
-    assert cells(store.series.fetch_grid(latest, LIMITS)) == {series(): [1, None, 3, 3]}
-    count = GridFetch((M,), grid(0, 30, 10), 60_000, GridFunction.COUNT)
-    assert cells(store.series.fetch_grid(count, LIMITS)) == {series(): [1, 1, 2, 2]}
-
-
-def test_stale_series_do_not_count_in_aggregations(store: Store) -> None:
-    """A sum over series leaves out the one that has ended."""
-    write(store, series(i="a"), {0: 1, 10: 1})
-    write(store, series(i="b"), {0: 5, 10: STALE_NAN})
-    fetch = GridFetch(
-        (M,), grid(0, 10, 10), 60_000, GridFunction.LATEST, Aggregation(Reduction.SUM, ())
-    )
-    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {(): [6, 1]}
-
-
-@pytest.mark.parametrize(
-    ("reduction", "expected"),
-    [
-        (Reduction.SUM, {"x": 3.0, "y": 4.0}),
-        (Reduction.AVG, {"x": 1.5, "y": 4.0}),
-        (Reduction.MIN, {"x": 1.0, "y": 4.0}),
-        (Reduction.MAX, {"x": 2.0, "y": 4.0}),
-        (Reduction.COUNT, {"x": 2.0, "y": 1.0}),
-        (Reduction.GROUP, {"x": 1.0, "y": 1.0}),
-    ],
-)
-def test_aggregations_fold_by_and_without(
-    store: Store, reduction: Reduction, expected: dict[str, float]
-) -> None:
-    """`by (g)` and `without (i)` give the same groups here."""
-    for number, group in ((1, "x"), (2, "x"), (4, "y")):
-        write(store, series(i=str(number), g=group), {0: float(number)})
-    for aggregation in (
-        Aggregation(reduction, ("g",)),
-        Aggregation(reduction, ("i",), without=True),
-    ):
-        fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST, aggregation)
-        found = cells(store.series.fetch_grid(fetch, LIMITS))
-        assert found == {(("g", group),): [value] for group, value in expected.items()}
+def values(store: Store) -> NDArray[np.float64]:
+    """Return all values of the metric `m`, series by series."""
+    return store.series.fetch(RawFetch((M,), *EVER), LIMITS).joined().values
 
 
 def test_a_sample_sent_twice_is_stored_once(store: Store) -> None:
@@ -133,12 +77,10 @@ def test_a_sample_sent_twice_is_stored_once(store: Store) -> None:
     write(store, series(), {10: 7})
     write(store, series(), {10: STALE_NAN})
     raw = RawFetch((M,), *EVER)
-    count = GridFetch((M,), grid(10, 10, 10), 60_000, GridFunction.COUNT)
     for _ in ("unmerged", "merged"):
-        found = store.series.fetch_raw(raw, LIMITS)
+        found = store.series.fetch(raw, LIMITS).joined()
         assert found.timestamps_ms.tolist() == [T0, T0 + 10_000]
         assert found.values.tolist() == [1, 7]
-        assert cells(store.series.fetch_grid(count, LIMITS)) == {series(): [2]}
         store.compact()
     rows = {table.table: table.rows for table in store.health().tables}
     assert rows["samples"] == 2
@@ -149,20 +91,16 @@ def test_samples_may_arrive_in_any_order(store: Store) -> None:
     """Late samples take their place in time."""
     write(store, series(), {20: 3, 0: 1})
     write(store, series(), {10: 2})
-    found = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
+    found = store.series.fetch(RawFetch((M,), *EVER), LIMITS).joined()
     assert found.values.tolist() == [1, 2, 3]
 
 
 def test_raw_samples_come_series_by_series(store: Store) -> None:
-    """Offsets cut the columns into the series that the labels name."""
+    """Starts and stops cut the columns into the series that the labels name."""
     write(store, series(i="a"), {0: 1, 10: 2})
     write(store, series(i="b"), {5: 3})
-    found = store.series.fetch_raw(RawFetch((M,), T0 - 1, T0 + 10_000), LIMITS)
-    pieces = {
-        labels: found.values[found.offsets[row] : found.offsets[row + 1]].tolist()
-        for row, labels in enumerate(found.labels)
-    }
-    assert pieces == {series(i="a"): [1, 2], series(i="b"): [3]}
+    found = store.series.fetch(RawFetch((M,), T0 - 1, T0 + 10_000), LIMITS)
+    assert pieces(found) == {series(i="a"): [1, 2], series(i="b"): [3]}
 
 
 @pytest.mark.parametrize(
@@ -196,22 +134,16 @@ def test_odd_strings_are_just_strings(store: Store, odd: str) -> None:
     """Quotes, escapes and braces in names and values are stored and matched as they are."""
     labels = to_labels({"__name__": odd, odd: odd})
     write(store, labels, {0: 1})
-    fetch = GridFetch(
-        (equal("__name__", odd), equal(odd, odd)),
-        grid(0, 0, 1),
-        1000,
-        GridFunction.LATEST,
-        Aggregation(Reduction.SUM, (odd,)),
-    )
-    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {((odd, odd),): [1]}
+    fetch = RawFetch((equal("__name__", odd), equal(odd, odd)), *EVER)
+    assert pieces(store.series.fetch(fetch, LIMITS)) == {labels: [1]}
     assert store.series.series((SeriesFetch((equal(odd, odd),), *EVER),), LIMITS) == (labels,)
 
 
 def test_series_are_found_by_the_time_they_had_samples(store: Store) -> None:
-    """A series without a sample in the range is not listed, nor are its names and values."""
+    """A series without a sample in the hours of the range is not listed, nor are its values."""
     write(store, series(old="1"), {0: 1})
-    write(store, series(new="1"), {100: 1})
-    late = (SeriesFetch((), T0 + 100_000, T0 + 200_000),)
+    write(store, series(new="1"), {7_200: 1})
+    late = (SeriesFetch((), T0 + 7_200_000, T0 + 7_300_000),)
     assert store.series.series(late, LIMITS) == (series(new="1"),)
     assert store.series.label_names(late, LIMITS) == ["__name__", "new"]
     assert store.series.label_values("old", late, LIMITS) == []
@@ -235,31 +167,18 @@ def test_a_fetch_past_the_sample_limit_says_so(store: Store) -> None:
     """The error carries both numbers; the store goes on."""
     write(store, series(), dict.fromkeys(range(100), 1.0))
     tight = FetchLimits(max_samples=50)
-    fetch = GridFetch((M,), grid(0, 99, 1), 1000, GridFunction.LATEST)
+    fetch = RawFetch((M,), *EVER)
     with pytest.raises(FetchTooLargeError, match="100 samples wanted, 50 allowed"):
-        store.series.fetch_grid(fetch, tight)
-    with pytest.raises(FetchTooLargeError, match="100 samples wanted, 50 allowed"):
-        store.series.fetch_raw(RawFetch((M,), *EVER), tight)
-    assert store.series.fetch_grid(fetch, LIMITS).values.shape == (1, 100)
+        store.series.fetch(fetch, tight)
+    assert store.series.fetch(fetch, LIMITS).samples == 100
 
 
 def test_a_fetch_past_the_series_limit_says_so(store: Store) -> None:
     """Too wide a selector is refused by name of the limit."""
     for number in range(5):
         write(store, series(i=str(number)), {0: 1})
-    fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST)
     with pytest.raises(FetchTooLargeError, match="5 series selected, 4 allowed"):
-        store.series.fetch_grid(fetch, FetchLimits(max_series=4))
-
-
-def test_a_grid_that_needs_too_much_memory_is_refused(store: Store) -> None:
-    """The engine stops the query, not the process."""
-    for number in range(50):
-        write(store, series(i=str(number)), {0: 1})
-    wide = Grid(T0, T0 + 11_000_000, 1000)
-    fetch = GridFetch((M,), wide, 20_000_000, GridFunction.LATEST)
-    with pytest.raises(FetchTooLargeError):
-        store.series.fetch_grid(fetch, FetchLimits(max_memory_bytes=2 << 20))
+        store.series.fetch(RawFetch((M,), *EVER), FetchLimits(max_series=4))
 
 
 def test_a_regex_that_re2_refuses_is_a_clear_error(store: Store) -> None:
@@ -282,7 +201,7 @@ def test_retention_drops_what_is_older_and_nothing_younger(
     for days in range(30):
         write(store, series(age=str(days)), {now_s - days * 86_400 - 3_600: 1})
     store.compact()
-    found = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
+    found = store.series.fetch(RawFetch((M,), *EVER), LIMITS)
     assert sorted(found.labels) == sorted(series(age=str(days)) for days in range(30))
 
 
@@ -291,17 +210,19 @@ def test_a_very_long_retention_keeps_everything(open_store: Callable[..., Store]
     store = open_store(retention="100y")
     write(store, series(), {0: 1, int(time.time()) - T0 // 1000: 2})
     store.compact()
-    assert store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS).values.tolist() == [1, 2]
+    assert values(store).tolist() == [1, 2]
     with pytest.raises(ValueError, match="for ever"):
         RetentionOptions(metrics=Duration.parse("101y"))
 
 
-@pytest.mark.parametrize("end_ms", [10**13, 10**15, 2**62])
+@pytest.mark.parametrize("end_ms", [10**13, 10**15, 2**62, 2**70])
 def test_a_range_that_ends_after_the_calendar_finds_everything(store: Store, end_ms: int) -> None:
     """The engine's dates wrap around; a range does not."""
     write(store, series(), {0: 1})
     assert store.series.series((SeriesFetch((M,), -(10**13), end_ms),), LIMITS) == (series(),)
-    assert store.series.fetch_raw(RawFetch((M,), -(10**13), end_ms), LIMITS).values.tolist() == [1]
+    assert store.series.fetch(
+        RawFetch((M,), -(10**13), end_ms), LIMITS
+    ).joined().values.tolist() == [1]
 
 
 def test_a_fetch_that_takes_too_long_is_stopped(store: Store) -> None:
@@ -320,15 +241,5 @@ def test_samples_without_a_series_are_as_if_they_were_not_there(store: Store) ->
         "INSERT INTO samples VALUES ('m', 7, fromUnixTimestamp64Milli({time:Int64}), 9)",
         {"time": T0},
     )
-    raw = store.series.fetch_raw(RawFetch((M,), *EVER), LIMITS)
-    assert sorted(raw.labels) == [series(i="a"), series(i="b")]
-    assert sorted(raw.values.tolist()) == [1, 2, 5]
-    fetch = GridFetch((M,), grid(0, 0, 1), 1000, GridFunction.LATEST)
-    assert cells(store.series.fetch_grid(fetch, LIMITS)) == {
-        series(i="a"): [1],
-        series(i="b"): [5],
-    }
-    folded = GridFetch(
-        (M,), grid(0, 0, 1), 1000, GridFunction.LATEST, Aggregation(Reduction.SUM, ())
-    )
-    assert cells(store.series.fetch_grid(folded, LIMITS)) == {(): [6]}
+    found = store.series.fetch(RawFetch((M,), *EVER), LIMITS)
+    assert pieces(found) == {series(i="a"): [1, 2], series(i="b"): [5]}

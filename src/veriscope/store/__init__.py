@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from veriscope.signals.lazy import lazy_names
-from veriscope.store.options import RetentionOptions, StoreOptions
+from veriscope.store.options import RetentionOptions, SeriesLimits, StoreOptions
 
 if TYPE_CHECKING:
     from veriscope.store.errors import (
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from veriscope.store.logs import LogReader
     from veriscope.store.migrate import SchemaError
     from veriscope.store.otlp import OtlpWriter
+    from veriscope.store.requests import MetricRequest
+    from veriscope.store.rollups import RollupKeeper
     from veriscope.store.series import SeriesReader
     from veriscope.store.spans import SpanReader
     from veriscope.store.state import StateStore
@@ -29,11 +31,14 @@ __all__ = [
     "FetchTimeoutError",
     "FetchTooLargeError",
     "LogReader",
+    "MetricRequest",
     "MetricWriter",
     "OtlpWriter",
     "RefusedError",
     "RetentionOptions",
+    "RollupKeeper",
     "SchemaError",
+    "SeriesLimits",
     "SeriesReader",
     "SpanReader",
     "StateStore",
@@ -49,9 +54,11 @@ _HOMES: Final = {
     "FetchTimeoutError": ".errors",
     "FetchTooLargeError": ".errors",
     "LogReader": ".logs",
+    "MetricRequest": ".requests",
     "MetricWriter": ".writer",
     "OtlpWriter": ".otlp",
     "RefusedError": ".errors",
+    "RollupKeeper": ".rollups",
     "SchemaError": ".migrate",
     "SeriesReader": ".series",
     "SpanReader": ".spans",

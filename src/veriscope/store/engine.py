@@ -4,17 +4,22 @@ import fcntl
 import json
 import os
 import queue
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClientError
+from numpy.typing import NDArray
 
-from veriscope.signals import InvalidInputError, VeriscopeError
+from veriscope.signals import FetchLimits, InvalidInputError, VeriscopeError
+from veriscope.signals.cancel import Cancellation
+from veriscope.store.blocks import read_blocks
 from veriscope.store.errors import (
     DataDirectoryInUseError,
     EngineError,
@@ -22,11 +27,11 @@ from veriscope.store.errors import (
     translate,
     translate_insert,
 )
+from veriscope.store.select import Statement, settings
 
 _EMBEDDED: Final = "chdb://"
 _REMOTE: Final = ("clickhouse://", "clickhouses://")
 _SETTINGS: Final[Mapping[str, Any]] = {
-    "enable_time_series_aggregate_functions": 1,
     # Answers stay in this process, or cross a network whose transport compresses them.
     "output_format_arrow_compression_method": "none",
     # A server may be set to gather inserts of its own accord, and to acknowledge them before they
@@ -35,6 +40,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
 }
 # An insert takes about ten times the size of its bodies; a malformed length asks for far more.
 _MAX_INSERT_BYTES: Final = 2 << 30
+_KILL_AGAIN_S: Final = 0.05
 
 
 class Engine:
@@ -70,15 +76,81 @@ class Engine:
         sql: str,
         parameters: Mapping[str, Any] | None = None,
         settings: Mapping[str, int] | None = None,
+        cancel: Cancellation | None = None,
     ) -> pa.Table:
-        """Return the rows of *sql* in columns. *parameters* are bound by the engine."""
-        # As a clause: the embedded client would set and restore settings one by one around it.
-        clause = ", ".join(f"{name} = {int(value)}" for name, value in (settings or {}).items())
-        if clause:
-            sql = f"{sql}\nSETTINGS {clause}"
-        with self._borrow(self._readers, translate) as client:
-            answer = client.raw_query(sql, parameters=dict(parameters or {}), fmt="Arrow")
+        """
+        Return the rows of *sql* in columns. *parameters* are bound by the engine.
+
+        Raises `WorkCancelledError` where *cancel* was cancelled; the engine's work has ended then.
+        """
+        with (
+            self._watched(settings, cancel) as clause,
+            self._borrow(self._readers, translate) as client,
+        ):
+            bound = dict(parameters or {})
+            answer = client.raw_query(f"{sql}{clause}", parameters=bound, fmt="Arrow")
             return pa.ipc.open_file(answer).read_all()
+
+    def ask(self, statement: Statement, limits: FetchLimits) -> pa.Table:
+        """Return the rows of *statement*, held to *limits*; raises as `query`."""
+        return self.query(statement.sql, statement.parameters, settings(limits), limits.cancel)
+
+    def stream(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, int] | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Generator[tuple[NDArray[Any], ...], None, None]:
+        """
+        Yield the rows of *sql* in pieces, of one array a column, while the engine reads on.
+
+        Columns are numbers of 64 bits. Whoever stops in the middle must close the iterator, which
+        holds a client. Raises as `query`.
+        """
+        with (
+            self._watched(settings, cancel) as clause,
+            self._borrow(self._readers, translate) as client,
+            client.raw_stream(
+                f"{sql}{clause}", parameters=dict(parameters or {}), fmt="Native"
+            ) as stream,
+        ):
+            yield from read_blocks(stream)
+
+    @contextmanager
+    def _watched(
+        self, settings: Mapping[str, int] | None, cancel: Cancellation | None
+    ) -> Iterator[str]:
+        """Yield the clause that gives a query its *settings*, and kill it with *cancel*."""
+        # As a clause: the embedded client would set and restore settings one by one around it.
+        clause = [f"{name} = {int(value)}" for name, value in (settings or {}).items()]
+        if cancel is None:
+            yield _settings_clause(clause)
+            return
+        # The embedded engine takes no query id; a comment finds the query as well.
+        comment = uuid4().hex
+        clause.append(f"log_comment = '{comment}'")
+        ended = threading.Event()
+        # In a thread of its own: this one may be the one that waits for the query.
+        killer = threading.Thread(target=self._kill, args=(comment, ended), daemon=True)
+        forget = cancel.on_cancel(killer.start)
+        try:
+            cancel.check()
+            yield _settings_clause(clause)
+        except VeriscopeError:
+            cancel.check()
+            raise
+        finally:
+            ended.set()
+            forget()
+
+    def _kill(self, comment: str, ended: threading.Event) -> None:
+        """Kill the query with this comment, on a client of its own: the others may be busy."""
+        with suppress(ClientError), _connect(self.url, self.database) as client:
+            # Again until it has ended: the first time it may still have waited for its client.
+            while not ended.is_set():
+                client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{comment}' ASYNC")
+                ended.wait(_KILL_AGAIN_S)
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that has no answer, such as DDL."""
@@ -144,6 +216,10 @@ class Engine:
 def is_embedded(url: str) -> bool:
     """Tell whether *url* names an engine inside this process."""
     return url.startswith(_EMBEDDED)
+
+
+def _settings_clause(settings: Sequence[str]) -> str:
+    return f"\nSETTINGS {', '.join(settings)}" if settings else ""
 
 
 def _connect(url: str, database: str | None) -> Client:

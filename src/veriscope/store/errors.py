@@ -3,7 +3,7 @@ Failures of the engine, told apart by what the caller can do.
 
 VeriscopeError
 ├── InvalidInputError
-│   ├── RefusedError            the engine refused what was sent (malformed, against a rule)
+│   ├── RefusedError            what was sent was refused (malformed, against a rule)
 │   └── LimitExceededError
 │       └── FetchTooLargeError  a fetch reads or needs more than it may
 ├── UnavailableError
@@ -28,7 +28,7 @@ from veriscope.signals import (
 
 
 class RefusedError(InvalidInputError):
-    """The engine refused the data or the expression; nothing of it was stored."""
+    """The data or the expression was refused; nothing of it was stored."""
 
 
 class FetchTooLargeError(LimitExceededError):

@@ -19,7 +19,11 @@ _STATEMENT_END: Final = re.compile(r";[ \t]*$", re.MULTILINE)
 # The column whose age retention goes by, of each table that grows.
 _AGE: Final = {
     "samples": "ts",
+    "histograms": "ts",
+    "exemplars": "ts",
     "series": "last_ts",
+    "rollups_5m": "ts",
+    "rollups_1h": "ts",
     "spans": "start_time",
     "logs": "time",
     "resources": "last_seen",
@@ -111,11 +115,16 @@ def apply_retention(engine: Engine, retention: RetentionOptions) -> None:
     spans, logs = retention.spans, retention.logs
     ages = {
         "samples": retention.metrics,
-        "series": retention.metrics,
+        "histograms": retention.metrics,
+        "exemplars": retention.metrics,
+        "rollups_5m": retention.rollups_5m,
+        "rollups_1h": retention.rollups_1h,
+        # The same of a series, whose labels its roll-ups need as well.
+        "series": _longest(retention.metrics, retention.rollups_5m, retention.rollups_1h),
         "spans": spans,
         "logs": logs,
         # A resource stays while a span or a record may refer to it.
-        "resources": max(spans, logs) if spans and logs else Duration(0),
+        "resources": _longest(spans, logs),
     }
     for table, column in _AGE.items():
         if age := ages[table]:
@@ -126,6 +135,11 @@ def apply_retention(engine: Engine, retention: RetentionOptions) -> None:
             )
         elif _has_ttl(engine, table):
             engine.command(f"ALTER TABLE {table} REMOVE TTL")
+
+
+def _longest(*ages: Duration) -> Duration:
+    """Return the greatest of *ages*, of which zero is for ever."""
+    return max(ages) if all(ages) else Duration(0)
 
 
 def _has_ttl(engine: Engine, table: str) -> bool:

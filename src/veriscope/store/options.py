@@ -9,6 +9,9 @@ from veriscope.signals import Duration
 # The engine's calendar ends in 2299, and samples are taken until 2100.
 _LONGEST: Final = Duration.parse("100y")
 
+DEFAULT_CACHE_BYTES: Final = 256 << 20
+"""Ten thousand series of four hours, one sample each ten seconds."""
+
 
 class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
@@ -20,6 +23,10 @@ class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     metrics: Duration = Duration.parse("30d")
     """Age at which samples and series are dropped; `0s` keeps them for ever."""
 
+    rollups_5m: Duration = Duration.parse("180d")
+    """Age at which roll-ups of five minutes are dropped; `0s` keeps them for ever."""
+    rollups_1h: Duration = Duration.parse("2y")
+    """Age at which roll-ups of an hour are dropped; `0s` keeps them for ever."""
     spans: Duration = Duration.parse("14d")
     """Age at which spans are dropped; `0s` keeps them for ever."""
     logs: Duration = Duration.parse("14d")
@@ -29,6 +36,14 @@ class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         for name in self.__struct_fields__:
             if (found := getattr(self, name)) > _LONGEST:
                 raise ValueError(f"{name} is {found}; more than {_LONGEST} is `0s`, for ever")
+
+
+class SeriesLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on active series; zero is no bound. Each is the option of `ingest` of that name."""
+
+    max_series: int = 0
+    max_series_per_metric: int = 0
+    max_values_per_label: int = 0
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,3 +57,9 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Engine queries that run at once; the others wait for their turn."""
     retention: RetentionOptions = msgspec.field(default_factory=RetentionOptions)
     """How long each signal is kept."""
+    cache_bytes: int = DEFAULT_CACHE_BYTES
+    """
+    Memory for samples of metrics that are asked for often, 16 bytes each; embedded engine only.
+    """
+    limits: SeriesLimits = SeriesLimits()
+    """How many series may be written at once."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from veriscope.store.engine import Engine
-from veriscope.wire import otlp, remote_write
+from veriscope.wire import otlp
+from veriscope.wire.protobuf_fields import frame
 
 
 class OtlpWriter:
@@ -25,7 +26,7 @@ class OtlpWriter:
         """Insert `ExportLogsServiceRequest` messages."""
         self._insert(otlp.LOGS, bodies)
 
-    def _insert(self, signal: otlp.OtlpSignal, bodies: Sequence[bytes]) -> None:
-        stream = remote_write.frame(map(otlp.stamp, bodies))
+    def _insert(self, signal: otlp.EngineSignal, bodies: Sequence[bytes]) -> None:
+        stream = frame(map(otlp.stamp, bodies))
         table = f"otlp_{signal.name}"
         self._engine.insert_protobuf(table, stream, signal.schema, signal.message)

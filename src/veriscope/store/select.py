@@ -6,48 +6,29 @@ from typing import Any, Final
 
 from veriscope.signals import (
     METRIC_NAME,
-    STALE_BITS,
-    Aggregation,
-    GridFetch,
-    GridFunction,
+    FetchLimits,
     Matcher,
     MatchOp,
     RawFetch,
-    Reduction,
+    RollupFetch,
     SeriesFetch,
 )
 
-_GRID_FUNCTION: Final[Mapping[GridFunction, str]] = {
-    GridFunction.LATEST: "Last",
-    GridFunction.RATE: "Rate",
-    GridFunction.INCREASE: "Increase",
-    GridFunction.DELTA: "Delta",
-    GridFunction.IRATE: "InstantRate",
-    GridFunction.IDELTA: "InstantDelta",
-    GridFunction.SUM: "Sum",
-    GridFunction.AVG: "Avg",
-    GridFunction.MIN: "Min",
-    GridFunction.MAX: "Max",
-    GridFunction.COUNT: "Count",
-    GridFunction.LAST: "Last",
-    GridFunction.PRESENT: "Count",
-    GridFunction.CHANGES: "Changes",
-    GridFunction.RESETS: "Resets",
-}
-_REDUCTION: Final[Mapping[Reduction, str]] = {
-    # Compensated as in Prometheus; but an infinity makes the compensation, and so the sum, NaN.
-    Reduction.SUM: "arrayMap((kahan, plain) -> if(isNaN(kahan), plain, kahan),"
-    " sumKahanForEach({0}), sumForEach({0}))",
-    Reduction.AVG: "avgForEach({0})",
-    Reduction.MIN: "minForEach({0})",
-    Reduction.MAX: "maxForEach({0})",
-    Reduction.COUNT: "countForEach({0})",
-    Reduction.GROUP: "countForEach({0})",
-}
+LAST_MS: Final = 4_102_444_800_000
+"""The first millisecond of 2100: what is stored is before it."""
+IDS_AT_ONCE: Final = 5_000
+"""
+Series ids that one parameter may hold. A ClickHouse server takes none longer than 128 KiB
+(`http_max_field_value_size`), and an id with its comma has at most 22 characters.
+"""
+# The engine counts whole granules (8,192 rows) of every part it opens; a fetch of few samples
+# may touch many. This much is read beyond `max_samples` before the engine itself stops.
+_GRANULE_SLACK: Final = 20_000_000
 
-
-_LAST_MS: Final = 4_102_444_800_000
-_STALE: Final = f"reinterpretAsUInt64({{}}) = {STALE_BITS}"
+_HISTOGRAM: Final = (
+    "id, toUnixTimestamp64Milli(ts) AS time_ms, reset_hint, schema, count, sum, zero_threshold,"
+    " zero_count, positive_index, positive_count, negative_index, negative_count, custom_bounds"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +48,53 @@ class _Bindings(dict[str, Any]):
         return f"{{{name}:{kind}}}"
 
 
-def select_grid(fetch: GridFetch) -> Statement:
-    """
-    Compile *fetch* to rows of `id`, `grid` (one nullable value a step) and `samples` (a count).
-
-    With an aggregation the rows are groups: `names` and `label_values` instead of `id`.
-    """
-    bind = _Bindings()
-    grid_ms = (fetch.grid.start_ms, fetch.grid.last_ms)
-    selection = Selection(fetch.matchers, grid_ms[0] - fetch.window_ms, grid_ms[1])
-    where = _samples_where(selection, bind)
-    if fetch.function is not GridFunction.LATEST:
-        where += f"\n  AND NOT ({_STALE.format('value')})"
-    times = [f"fromUnixTimestamp64Milli({ms}, 'UTC')" for ms in grid_ms]
-    spans = [f"toDecimal64('{ms / 1000:.3f}', 3)" for ms in (fetch.grid.step_ms, fetch.window_ms)]
-    function = f"timeSeries{_GRID_FUNCTION[fetch.function]}ToGrid"
-    grid = f"{function}({', '.join(times + spans)})(ts, value)"
-    if fetch.function is GridFunction.PRESENT:
-        grid = f"arrayMap(count -> count / count, {grid})"
-    if fetch.aggregation is not None and fetch.function is GridFunction.LATEST:
-        # A stale marker ends a series; folded into a sum it would be a NaN.
-        grid = f"arrayMap(x -> if({_STALE.format('assumeNotNull(x)')}, NULL, x), {grid})"
-    by_series = (
-        f"SELECT id, {grid} AS grid, count() AS samples\nFROM samples\nWHERE {where}\nGROUP BY id"
-    )
-    if fetch.aggregation is None:
-        return Statement(by_series, bind)
-    return Statement(_fold(fetch.aggregation, selection, by_series, bind), bind)
-
-
 def select_raw(fetch: RawFetch) -> Statement:
     """Compile *fetch* to rows of `id`, `time_ms`, `value`: series by series, in time order."""
     bind = _Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
-        "SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, value\n"
+        "SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value\n"
         f"FROM samples FINAL\nWHERE {where}\nORDER BY metric, id, ts",
         bind,
+    )
+
+
+def select_rollups(fetch: RollupFetch, table: str) -> Statement:
+    """Compile *fetch* to the rows of *table*: series by series, in time order."""
+    bind = _Bindings()
+    where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
+    return Statement(
+        "SELECT id, toUnixTimestamp64Milli(ts) AS end, toUnixTimestamp64Milli(first_ts) AS firsts,"
+        " toUnixTimestamp64Milli(last_ts) AS lasts, toFloat64(count) AS counts,"
+        " toFloat64(changes) AS changes, toFloat64(resets) AS resets,"
+        " first, last, lost, sum, min, max\n"
+        f"FROM {table} FINAL\nWHERE {where}\n  AND count > 0\nORDER BY metric, id, ts",
+        bind,
+    )
+
+
+def find_histograms(fetch: RollupFetch) -> Statement:
+    """Compile to one row where a series of *fetch* has native histograms, else to none."""
+    bind = _Bindings()
+    where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
+    return Statement(f"SELECT 1\nFROM histograms\nWHERE {where}\nLIMIT 1", bind)
+
+
+def select_histograms(fetch: RawFetch) -> Statement:
+    """Compile *fetch* to rows of native histograms, ordered as those of `select_raw`."""
+    bind = _Bindings()
+    where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
+    return Statement(
+        f"SELECT {_HISTOGRAM}\nFROM histograms FINAL\nWHERE {where}\nORDER BY metric, id, ts", bind
+    )
+
+
+def select_metric_histograms(metrics: Sequence[str], after_ms: int) -> Statement:
+    """Compile a read of the native histograms of whole *metrics* after *after_ms*."""
+    return Statement(
+        f"SELECT metric, {_HISTOGRAM}\nFROM histograms FINAL\n"
+        f"WHERE metric IN {{metrics:Array(String)}} AND ts > {_time(after_ms)}",
+        {"metrics": list(metrics)},
     )
 
 
@@ -123,6 +114,67 @@ def select_series(fetches: Sequence[SeriesFetch], columns: str, tail: str = "") 
     return Statement(f"SELECT {columns}\nFROM series\nWHERE {where}\n{tail}".rstrip(), bind)
 
 
+def select_metrics(metrics: Sequence[str], after_ms: int) -> Statement:
+    """
+    Compile a read of whole *metrics*, after *after_ms*, to rows of `id`, `time_ms`, `value`.
+
+    They are ordered by metric, id and time. Two samples of a series may have one time still.
+    """
+    return Statement(
+        "SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value\n"
+        "FROM samples\n"
+        f"WHERE metric IN {{metrics:Array(String)}} AND ts > {_time(after_ms)}\n"
+        "ORDER BY metric, id, ts",
+        {"metrics": list(metrics)},
+    )
+
+
+def select_series_ids(metrics: Sequence[str], after_ms: int) -> Statement:
+    """Compile a read of the `id` of each series of *metrics* after *after_ms*, each once."""
+    return Statement(
+        "SELECT DISTINCT id\nFROM series\n"
+        f"WHERE metric IN {{metrics:Array(String)}} AND week >= toMonday({_time(after_ms)})",
+        {"metrics": list(metrics)},
+    )
+
+
+def select_labels(metrics: Sequence[str], after_ms: int) -> Statement:
+    """Compile a read of `id` and `labels` of the series of *metrics* after *after_ms*."""
+    return Statement(
+        "SELECT id, CAST(labels, 'Map(String, String)') AS labels\nFROM series\n"
+        f"WHERE metric IN {{metrics:Array(String)}} AND week >= toMonday({_time(after_ms)})\n"
+        "LIMIT 1 BY id",
+        {"metrics": list(metrics)},
+    )
+
+
+def count_metrics(metrics: Sequence[str]) -> Statement:
+    """Compile a count of the samples of each of *metrics*: rows of `metric`, `samples`."""
+    return Statement(
+        "SELECT metric, count() AS samples\nFROM samples\n"
+        "WHERE metric IN {metrics:Array(String)}\nGROUP BY metric",
+        {"metrics": list(metrics)},
+    )
+
+
+def count_span(metric: str, after_ms: int, until_ms: int) -> Statement:
+    """Compile a count of *metric*'s samples after two times: one row of `samples`, `later`."""
+    return Statement(
+        f"SELECT count() AS samples, countIf(ts > {_time(until_ms)}) AS later\nFROM samples\n"
+        f"WHERE metric = {{metric:String}} AND ts > {_time(after_ms)}",
+        {"metric": metric},
+    )
+
+
+def settings(limits: FetchLimits) -> Mapping[str, int]:
+    """Return the engine settings that hold a query to *limits*."""
+    return {
+        "max_rows_to_read": limits.max_samples + _GRANULE_SLACK,
+        "max_memory_usage": limits.max_memory_bytes,
+        "max_execution_time": max(1, limits.timeout_ms // 1000),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Series that satisfy every matcher, and time `after_ms < t <= until_ms`."""
@@ -130,25 +182,6 @@ class Selection:
     matchers: tuple[Matcher, ...]
     after_ms: int
     until_ms: int
-
-
-def _fold(aggregation: Aggregation, selection: Selection, by_series: str, bind: _Bindings) -> str:
-    if aggregation.without:
-        dropped = bind.put([*aggregation.names, METRIC_NAME], "Array(String)")
-        kept = f"mapFilter((name, _) -> NOT has({dropped}, name), any(labels))"
-        keys = f"mapKeys({kept}) AS names, mapValues({kept}) AS label_values"
-    else:
-        names = bind.put(list(aggregation.names), "Array(String)")
-        keys = f"{names} AS names, arrayMap(name -> any(labels)[name], {names}) AS label_values"
-    reduced = _REDUCTION[aggregation.reduction].format("grids.grid")
-    return (
-        f"SELECT names, label_values, {reduced} AS grid,"
-        " sum(samples) AS samples\n"
-        f"FROM (\n{by_series}\n) AS grids\n"
-        f"INNER JOIN (\nSELECT id, {keys}\n"
-        f"FROM series\nWHERE {_series_where(selection, bind)}\nGROUP BY id\n) AS keys USING (id)\n"
-        "GROUP BY names, label_values"
-    )
 
 
 def _samples_where(selection: Selection, bind: _Bindings) -> str:
@@ -176,7 +209,7 @@ def _series_where(selection: Selection, bind: _Bindings) -> str:
 
 def _time(ms: int) -> str:
     """Return a bound of a selection; there are no samples before 1970 or after 2100."""
-    return f"fromUnixTimestamp64Milli({min(max(ms, -1), _LAST_MS)}, 'UTC')"
+    return f"fromUnixTimestamp64Milli({min(max(ms, -1), LAST_MS)}, 'UTC')"
 
 
 def _predicate(matcher: Matcher, bind: _Bindings) -> str:

@@ -1,116 +1,281 @@
-"""Inserts samples: request bodies as they came, and batches of the collectors as Arrow."""
+"""Inserts metrics: what a sender has named before goes to the engine as columns, untouched."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
-from veriscope.signals import Labels, MetricMetadata, SampleBatch
+from veriscope.signals import (
+    Clock,
+    InvalidInputError,
+    Labels,
+    MetricMetadata,
+    SystemClock,
+    VeriscopeError,
+)
+from veriscope.signals.histograms import Histograms
+from veriscope.store.commits import Commit, CommitLog, HistogramColumns
+from veriscope.store.descriptions import Descriptions
 from veriscope.store.engine import Engine
 from veriscope.store.errors import RefusedError
-from veriscope.wire import remote_write
+from veriscope.store.options import SeriesLimits
+from veriscope.store.requests import Accepted, MetricRequest, Points, accept
+from veriscope.store.resolution import SeriesResolver
+from veriscope.store.weeks import hours_by_week, week_of
+from veriscope.store.write_tables import (
+    exemplars_table,
+    histograms_table,
+    metadata_table,
+    samples_table,
+    series_table,
+)
+from veriscope.wire.remote_write_columns import WriteColumns
+from veriscope.wire.remote_write_v1 import decode_v1
+from veriscope.wire.remote_write_v2 import decode_v2
 
-_LABEL: Final = pa.struct([("name", pa.string()), ("value", pa.string())])
-# Collectors repeat their metadata with each batch; what was stored is not stored again.
-_MAX_TOLD: Final = 100_000
+_READERS: Final = {1: decode_v1, 2: decode_v2}
+_Spans: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 
 
 class MetricWriter:
     """
-    Writes metrics. A call returns when all of it is durable.
+    Writes metrics; safe to use from many threads. A call returns when all of it is durable.
 
-    Raises `RefusedError` where something of it is malformed or against a rule; then all of it
-    should be sent again in smaller parts, which is safe: a sample is stored once however often
-    it is sent. Raises `EngineError` when the engine fails.
+    Raises `EngineError` when the engine fails; all of it should be sent again then, which is
+    safe: a sample is stored once however often it is sent.
     """
 
-    _REMEMBERED_LOOK_UPS: Final = 256
-
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        log: CommitLog | None = None,
+        limits: SeriesLimits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._engine = engine
-        self._told: set[MetricMetadata] = set()
-        self._encoded: OrderedDict[int, _Encoded] = OrderedDict()
-        self._look_ups = 0
+        self._log = log or CommitLog()
+        self._series = SeriesResolver(engine, limits or SeriesLimits(), clock or SystemClock())
+        self._descriptions = Descriptions(self._series.known)
+        self._key = (secrets.randbits(64), secrets.randbits(64))
+        self._lock = threading.Lock()
 
-    def insert_remote_write(self, bodies: Sequence[bytes]) -> None:
-        """Insert uncompressed `WriteRequest` messages; the engine decodes them."""
-        self._engine.insert_protobuf(
-            "remote_write", remote_write.frame(bodies), remote_write.SCHEMA, remote_write.MESSAGE
-        )
+    @property
+    def active_series(self) -> int:
+        """How many series were written within the last hour or two."""
+        return len(self._series.known)
 
-    def insert_batches(self, batches: Sequence[SampleBatch]) -> None:
-        """Insert *batches*, and their metadata."""
+    def decode(self, message: bytes, version: int = 1) -> WriteColumns:
+        """
+        Read an uncompressed remote write message of major *version* 1 or 2, for `insert`.
+
+        Raises `RefusedError` where it is malformed, `LimitExceededError` where it holds too much.
+        """
         try:
-            self._insert_batches(batches)
-        except UnicodeEncodeError as error:
-            # A lone surrogate, such as JSON can spell: Python takes it for text, UTF-8 does not.
-            raise RefusedError(f"a label or help text is not valid Unicode: {error}") from error
+            return _READERS[version](message, self._key)
+        except InvalidInputError as error:
+            raise _refusal(error) from error
 
-    def _insert_batches(self, batches: Sequence[SampleBatch]) -> None:
-        rows = [self._rows(batch) for batch in batches if len(batch)]
-        if rows:
-            self._engine.insert_arrow("incoming", pa.concat_tables(rows))
-        if metadata := {known for batch in batches for known in batch.metadata} - self._told:
-            columns = {
-                "metric": [known.name for known in metadata],
-                "type": [str(known.type) for known in metadata],
-                "help": [known.help for known in metadata],
-                "unit": [known.unit for known in metadata],
-            }
-            self._engine.insert_arrow("metric_metadata", pa.table(columns))
-            self._told = metadata if len(self._told) > _MAX_TOLD else self._told | metadata
+    def insert_remote_write(self, messages: Sequence[bytes], version: int = 1) -> None:
+        """Insert uncompressed messages; raises the first refusal once the others are stored."""
+        _raise_first(self.insert([self.decode(message, version) for message in messages]))
 
-    def _rows(self, batch: SampleBatch) -> pa.Table:
-        order = np.argsort(batch.series, kind="stable")
-        ends = np.cumsum(np.bincount(batch.series, minlength=len(batch.labels)))
-        offsets = pa.array(np.concatenate(([0], ends)).astype(np.int32))
-        samples = pa.StructArray.from_arrays(
-            [pa.array(batch.values[order]), pa.array(batch.timestamps_ms[order])],
-            names=["value", "timestamp"],
+    def insert_batches(self, batches: Sequence[MetricRequest]) -> None:
+        """Insert *batches* and their metadata; raises the first refusal likewise."""
+        _raise_first(self.insert(batches))
+
+    def insert(self, requests: Sequence[MetricRequest]) -> list[VeriscopeError | None]:
+        """
+        Insert *requests* and return why each was refused, or None where all of it is stored.
+
+        A request with a label set that breaks a rule is refused as a whole (`RefusedError`); one
+        with too many new series without these series (`PartlyRefusedError`).
+        """
+        with self._lock:
+            epoch = self._series.begin()
+            outcomes: list[VeriscopeError | None] = []
+            accepted: list[Accepted] = []
+            metadata: set[MetricMetadata] = set()
+            for request in requests:
+                try:
+                    alone = self._descriptions.standing_alone(request)
+                    one = accept(request, self._series.resolve(request))
+                    metadata |= alone | self._descriptions.beside_series(one)
+                except InvalidInputError as error:
+                    outcomes.append(_refusal(error))
+                else:
+                    accepted.append(one)
+                    outcomes.append(one.refusal)
+            self._store_metadata(frozenset(metadata), accepted)
+            try:
+                self._store(accepted, epoch)
+            except BaseException:
+                # Nobody knows how much of it is stored.
+                self._log.invalidate()
+                raise
+            return outcomes
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let nothing be written meanwhile, and look at what is stored of each series anew."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._series.forget()
+
+    def _store_metadata(
+        self, metadata: frozenset[MetricMetadata], accepted: list[Accepted]
+    ) -> None:
+        untold = self._descriptions.untold(metadata)
+        if untold:
+            self._engine.insert_arrow("metric_metadata", metadata_table(untold))
+        self._descriptions.tell(untold, accepted)
+
+    def _store(self, accepted: list[Accepted], epoch: int) -> None:
+        points = [kind for one in accepted for kind in one.kinds]
+        if not points:
+            return
+        known = self._series.known
+        rows = np.concatenate([kind.rows for kind in points])
+        labels = {row: found for one in accepted for row, found in one.resolution.labels.items()}
+        labels.pop(-1, None)
+        fresh = known.untold(np.fromiter(labels, dtype=np.int32, count=len(labels)))
+        # First the series: samples whose series nobody knows would be lost if we died here.
+        spans = self._store_series(accepted, labels)
+        used, places = _numbered_anew(known.metric[rows], len(known.metrics))
+        names = tuple([known.metrics[number] for number in used.tolist()])
+        commit = Commit(
+            names,
+            *self._columns([one.samples for one in accepted], places),
+            np.concatenate([one.values for one in accepted]),
+            self._named(fresh, labels),
+            histograms=self._histograms(accepted, places),
+            series_written=spans is not None,
         )
-        return pa.table(
-            {
-                "labels": self._label_column(batch.labels),
-                "samples": pa.ListArray.from_arrays(offsets, samples),
-            }
+        self._store_exemplars(accepted, names, places)
+        if commit.histograms is not None:
+            self._engine.insert_arrow("histograms", histograms_table(names, commit.histograms))
+        if len(commit.values):
+            columns = (commit.metric, commit.ids, commit.timestamps_ms, commit.values)
+            self._engine.insert_arrow("samples", samples_table(names, *columns))
+        known.use(rows, epoch)
+        known.tell(fresh)
+        if spans is not None:
+            known.cover(*spans)
+        self._log.append(commit)
+
+    def _store_series(self, accepted: list[Accepted], labels: dict[int, Labels]) -> _Spans | None:
+        """
+        Write what table `series` lacks; return rows with the span that it then covers.
+
+        *labels* are those that were looked at, by row.
+        """
+        known = self._series.known
+        lacking = []
+        for one in accepted:
+            for points in one.kinds:
+                outside = known.uncovered(points.rows, points.times_ms)
+                if np.any(outside):
+                    lacking.append(points.where(outside))
+                    self._look_up(one, lacking[-1], labels)
+        if not lacking:
+            return None
+        rows, weeks, first_ms, last_ms = hours_by_week(
+            np.concatenate([points.rows for points in lacking]),
+            np.concatenate([points.times_ms for points in lacking]),
+        )
+        had_first, had_last = known.covered(rows)
+        same = (had_last >= 0) & (week_of(had_last) == weeks)
+        # The whole span in one row: a sample between two rows would be in neither.
+        first_ms = np.where(same, np.minimum(first_ms, had_first), first_ms)
+        last_ms = np.where(same, np.maximum(last_ms, had_last), last_ms)
+        metrics = [known.metrics[number] for number in known.metric[rows].tolist()]
+        named = [labels[row] for row in rows.tolist()]
+        self._engine.insert_arrow(
+            "series",
+            series_table(
+                metrics,
+                known.ids[rows],
+                named,
+                weeks=weeks,
+                first_ms=first_ms,
+                last_ms=last_ms,
+            ),
+        )
+        newest = np.append(rows[1:] != rows[:-1], True)
+        return rows[newest], first_ms[newest], last_ms[newest]
+
+    def _look_up(self, one: Accepted, points: Points, labels: dict[int, Labels]) -> None:
+        """Put the labels of the series of *points* into *labels*, by row."""
+        rows, first = np.unique(points.rows, return_index=True)
+        missing = np.array([row not in labels for row in rows.tolist()], dtype=np.bool_)
+        if np.any(missing):
+            found = self._series.labels_of(one.request, points.places[first[missing]])
+            labels.update(zip(rows[missing].tolist(), found, strict=True))
+
+    def _named(
+        self, rows: NDArray[np.int32], labels: dict[int, Labels]
+    ) -> tuple[tuple[str, int, Labels], ...]:
+        known = self._series.known
+        series = zip(
+            rows.tolist(), known.metric[rows].tolist(), known.ids[rows].tolist(), strict=True
+        )
+        return tuple(
+            [(known.metrics[metric], identity, labels[row]) for row, metric, identity in series]
         )
 
-    def _label_column(self, label_sets: tuple[Labels, ...]) -> pa.Array:
-        # Collectors hand over the same tuple each time, so its identity is a key; the cache
-        # holds on to the tuple, so that the identity cannot come to mean another one. A collector
-        # whose series change leaves a tuple behind each time: what was not asked for lately goes,
-        # or a few hundred dead tuples would fill the memory.
-        self._look_ups += 1
-        key = id(label_sets)
-        found = self._encoded.pop(key, None)
-        column = _encode_labels(label_sets) if found is None else found.column
-        self._encoded[key] = _Encoded(label_sets, column, self._look_ups)
-        forgotten = self._look_ups - self._REMEMBERED_LOOK_UPS
-        while next(iter(self._encoded.values())).used_at <= forgotten:
-            self._encoded.popitem(last=False)
-        return column
+    def _columns(
+        self, points: list[Points], places: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:
+        """Return metric (by *places*), id and time of *points*."""
+        rows = np.concatenate([some.rows for some in points])
+        known = self._series.known
+        times_ms = np.concatenate([some.times_ms for some in points])
+        return places[known.metric[rows]], known.ids[rows], times_ms
+
+    def _histograms(
+        self, accepted: list[Accepted], places: NDArray[np.int32]
+    ) -> HistogramColumns | None:
+        points = [one.histogram_points for one in accepted]
+        if not any(map(len, points)):
+            return None
+        values = Histograms.concatenate([one.histograms for one in accepted])
+        return HistogramColumns(*self._columns(points, places), values)
+
+    def _store_exemplars(
+        self, accepted: list[Accepted], names: tuple[str, ...], places: NDArray[np.int32]
+    ) -> None:
+        points = [one.exemplars for one in accepted]
+        if not any(map(len, points)):
+            return
+        values = np.concatenate([one.exemplar_values for one in accepted])
+        labels = [labels for one in accepted for labels in one.exemplar_labels]
+        columns = self._columns(points, places)
+        self._engine.insert_arrow(
+            "exemplars", exemplars_table(names, *columns, values, labels=labels)
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """The label column of one tuple of label sets, and the number of its last look-up."""
-
-    label_sets: tuple[Labels, ...]
-    column: pa.Array
-    used_at: int
+def _refusal(error: InvalidInputError) -> InvalidInputError:
+    """Return *error* as a refusal, unless it says more than that already."""
+    return RefusedError(str(error)) if type(error) is InvalidInputError else error
 
 
-def _encode_labels(label_sets: tuple[Labels, ...]) -> pa.Array:
-    pairs = [pair for labels in label_sets for pair in labels]
-    ends = np.cumsum([len(labels) for labels in label_sets], dtype=np.int32)
-    labels = pa.StructArray.from_arrays(
-        [
-            pa.array([name for name, _ in pairs], pa.string()),
-            pa.array([value for _, value in pairs], pa.string()),
-        ],
-        fields=list(_LABEL),
-    )
-    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], ends)).astype(np.int32)), labels)
+def _raise_first(outcomes: Sequence[VeriscopeError | None]) -> None:
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+
+
+def _numbered_anew(
+    numbers: NDArray[np.int32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return which numbers below *count* occur, and the place among these of each below *count*."""
+    used = np.flatnonzero(np.bincount(numbers, minlength=count))
+    places = np.zeros(count, dtype=np.int32)
+    places[used] = np.arange(len(used), dtype=np.int32)
+    return used, places

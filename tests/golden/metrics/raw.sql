@@ -1,4 +1,4 @@
-SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, value
+SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value
 FROM samples FINAL
 WHERE metric = {p0:String}
   AND ts > fromUnixTimestamp64Milli(1700000000000, 'UTC') AND ts <= fromUnixTimestamp64Milli(1700003600000, 'UTC')
