@@ -8,7 +8,7 @@ from veriscope.query.errors import (
     QueryTooLargeError,
     UnsupportedError,
 )
-from veriscope.query.options import QueryOptions
+from veriscope.query.options import QueryOptions, RollupUse
 
 __all__ = [
     "ExecutionError",
@@ -17,5 +17,6 @@ __all__ = [
     "QueryOptions",
     "QueryTimeoutError",
     "QueryTooLargeError",
+    "RollupUse",
     "UnsupportedError",
 ]

@@ -21,7 +21,7 @@ class ParseError(QueryError):
     """The text is no expression; `position` is the 0-based offset of the fault, where known."""
 
     def __init__(self, message: str, *, text: str, position: int | None = None) -> None:
-        where = "" if position is None else f"{_line_and_column(text, position)}: "
+        where = "" if position is None else f"{line_and_column(text, position)}: "
         super().__init__(f"{where}parse error: {message}")
         self.position = position
 
@@ -58,7 +58,8 @@ class QueryTimeoutError(QueryError):
         self.timeout_ms = timeout_ms
 
 
-def _line_and_column(text: str, position: int) -> str:
-    """Return `line:column`, both from 1, as Prometheus prints positions."""
+def line_and_column(text: str, position: int) -> str:
+    """Return `line:column`, both from 1, as Prometheus prints positions (columns in bytes)."""
     before = text[:position]
-    return f"{before.count(chr(10)) + 1}:{position - before.rfind(chr(10))}"
+    column = len(before[before.rfind("\n") + 1 :].encode()) + 1
+    return f"{before.count(chr(10)) + 1}:{column}"

@@ -42,7 +42,7 @@ eval instant at 0 NaN != bool NaN
 eval_fail instant at 0 2 > 1
   comparisons between scalars must use BOOL modifier
 eval_fail instant at 0 a and 1
-  set operator 'and' not allowed in binary scalar expression
+  set operator "and" not allowed in binary scalar expression
 eval instant at 0 s * 2
   {} 14
 eval instant at 0 2 - s
@@ -126,13 +126,11 @@ eval_fail instant at 0 a + on(x) group_left(y) b
   multiple matches for labels: grouping labels must ensure unique matches
 eval instant at 0 nothing + on(x) a
 eval_fail instant at 0 a + on(x) group_left(x) b
-  label 'x' must not occur in ON and GROUP clause at once
+  label "x" must not occur in ON and GROUP clause at once
 eval_fail instant at 0 a and on(x) group_left b
-  no grouping allowed for 'and' operation
+  no grouping allowed for "and" operation
 eval_fail instant at 0 a + bool b
   bool modifier can only be used on comparison operators
-eval_fail instant at 0 a + fill(0) b
-  fill modifiers are not supported yet
 # Sets.
 eval instant at 0 a and on(x) b{z="k"}
   a{x="1", y="p"} 1

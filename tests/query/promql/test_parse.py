@@ -6,23 +6,25 @@ from hypothesis import strategies as st
 
 from veriscope.query import ParseError, QueryError
 from veriscope.query.promql import ValueType, parse, parse_matchers, value_type
+from veriscope.query.promql.analysis import cached_prepare
 from veriscope.query.promql.ast import (
     Aggregate,
     AtBound,
     Binary,
     Call,
     Cardinality,
+    DurationExpr,
+    Edges,
     Grouping,
     Matching,
     MatrixSelector,
-    Negation,
     NumberLiteral,
     Paren,
     StringLiteral,
     Subquery,
+    Unary,
     VectorSelector,
 )
-from veriscope.query.promql.parse import cached_parse
 from veriscope.signals import Matcher, MatchOp
 
 UP = VectorSelector((Matcher("__name__", MatchOp.EQUAL, "up"),))
@@ -36,7 +38,7 @@ UP = VectorSelector((Matcher("__name__", MatchOp.EQUAL, "up"),))
         ('"a\\n"', StringLiteral("a\n")),
         ("up", UP),
         ("(up)", Paren(UP)),
-        ("-up", Negation(UP)),
+        ("-up", Unary(UP)),
         ("up[5m]", MatrixSelector(UP, 300_000)),
         ("up[5m:1m]", Subquery(UP, 300_000, 60_000)),
         ("up[5m:]", Subquery(UP, 300_000, None)),
@@ -50,6 +52,43 @@ UP = VectorSelector((Matcher("__name__", MatchOp.EQUAL, "up"),))
         ("up > bool up", Binary(">", UP, UP, return_bool=True)),
         ("up * on(a) group_left(b) up",
          Binary("*", UP, UP, matching=Matching(Cardinality.MANY_TO_ONE, True, ("a",), ("b",)))),
+        ("+up", Unary(UP, "+")),
+        ("- 5", NumberLiteral(-5.0)),
+        ("-2 ^ 2", Unary(Binary("^", NumberLiteral(2.0), NumberLiteral(2.0)))),
+        ("2 ^ 3 ^ 2",
+         Binary("^", NumberLiteral(2.0), Binary("^", NumberLiteral(3.0), NumberLiteral(2.0)))),
+        ("1 - 2 - 3",
+         Binary("-", Binary("-", NumberLiteral(1.0), NumberLiteral(2.0)), NumberLiteral(3.0))),
+        ("1_000.5", NumberLiteral(1000.5)),
+        ("0755", NumberLiteral(493.0)),
+        ("0x_1F", NumberLiteral(31.0)),
+        ("'\\x41\\u00e9\\101'", StringLiteral("AéA")),
+        ("`\\n`", StringLiteral("\\n")),
+        ("up @ -1.5", VectorSelector(UP.matchers, at=-1_500)),
+        ("up offset 1m @ 3", VectorSelector(UP.matchers, 60_000, 3_000)),
+        ("up smoothed", VectorSelector(UP.matchers, edges=Edges.SMOOTHED)),
+        ("up[1m] anchored offset 1s",
+         MatrixSelector(VectorSelector(UP.matchers, 1_000, edges=Edges.ANCHORED), 60_000)),
+        ("up[1m * 2]",
+         MatrixSelector(UP, 0, DurationExpr("*", NumberLiteral(60.0), NumberLiteral(2.0)))),
+        ("up[step():-5 + 10]",
+         Subquery(UP, 0, 0, range_expr=DurationExpr("step"),
+                  step_expr=DurationExpr("+", NumberLiteral(-5.0), NumberLiteral(10.0)))),
+        ("up offset -(1 + 2)",
+         VectorSelector(UP.matchers, offset_expr=DurationExpr(
+             "-", None, DurationExpr("+", NumberLiteral(1.0), NumberLiteral(2.0))))),
+        ("up offset 1 + 2", Binary("+", VectorSelector(UP.matchers, 1_000), NumberLiteral(2.0))),
+        ("up + fill_left(-1) up",
+         Binary("+", UP, UP, matching=Matching(fill_left=-1.0))),
+        ("up + on(a) group_right fill(2) up",
+         Binary("+", UP, UP,
+                matching=Matching(Cardinality.ONE_TO_MANY, True, ("a",), (), 2.0, 2.0))),
+        ("up </ 2", Binary("</", UP, NumberLiteral(2.0))),
+        ("sum by ('a.b', sum) (up)", Aggregate("sum", UP, None, Grouping(("a.b", "sum")))),
+        ("SUM(up) BY (a)", Aggregate("sum", UP, None, Grouping(("a",)))),
+        ("# c\n up # d", UP),
+        ("end", VectorSelector((Matcher("__name__", MatchOp.EQUAL, "end"),))),
+        ("end()", Call("end", (), ValueType.SCALAR)),
         ("up and ignoring(a) up",
          Binary("and", UP, UP, matching=Matching(Cardinality.MANY_TO_MANY, False, ("a",)))),
     ],
@@ -77,29 +116,27 @@ def test_matchers(text: str, expected: list[str]) -> None:
     ("text", "message"),
     [
         ("", "1:1: parse error: no expression found in input"),
-        ("up up", '1:4: parse error: unexpected "up"'),
+        ("up up", '1:4: parse error: unexpected identifier "up"'),
         ("up +", "1:5: parse error: unexpected end of input"),
         ("sum(up", "1:7: parse error: unclosed left parenthesis"),
         ("\n foo(up)", '2:2: parse error: unknown function with name "foo"'),
-        ("rate(up)", '1:1: parse error: expected type range vector in call to function "rate"'),
+        ("rate(up)", '1:6: parse error: expected type range vector in call to function "rate"'),
         ("rate(up)", ", got instant vector"),
         ("1 + rate(up[5m], 1)", '1:5: parse error: expected 1 argument(s) in call to "rate", got'),
         ("sum(up[5m])", "expected type instant vector in aggregation expression, got range vector"),
         ("1 > 2", "comparisons between scalars must use BOOL modifier"),
-        ("up and 1", "set operator 'and' not allowed in binary scalar expression"),
+        ("up and 1", 'set operator "and" not allowed in binary scalar expression'),
         ("up + bool up", "bool modifier can only be used on comparison operators"),
-        ('up{a=~"("}', "illegal regex"),
+        ('up{a=~"("}', "error parsing regexp"),
         ('up{a=~"[a&&b]|\\\\pZ{2000}"}', "parse error"),
-        ('up{a="1" or b="2"}', 'unexpected "or" in label matching'),
+        ('up{a="1" or b="2"}', '1:10: parse error: unexpected identifier "or" in label'),
         ("{}", "vector selector must contain at least one non-empty matcher"),
         ("up[0s]", "duration must be greater than 0"),
         ("up[0.0001]", "duration must be greater than 0"),
         ("up[5m:0.0001]", "duration must be greater than 0"),
-        ("up[1e30]", "parse error: cannot convert float seconds to Duration"),
+        ("up[1e30]", "1:4: parse error: duration out of range"),
         ("up[1e30] up", "parse error"),
         ("up offset 30000000y", "parse error"),
-        ("up @ -0x3", "1:4: parse error: negative @ timestamps are not supported"),
-        ("up @ -3", "1:4: parse error: negative @ timestamps are not supported"),
         ("up @ 9999999999999", "1:4: parse error: timestamp out of bounds for @ modifier"),
         ("up or fill(1) up", "fill"),
         ("(" * 5_000 + "1" + ")" * 5_000, "nested too deeply"),
@@ -111,6 +148,23 @@ def test_refusal(text: str, message: str) -> None:
     with pytest.raises(ParseError) as caught:
         parse(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("up", (0, 2)),
+        ("  (up)  ", (2, 6)),
+        ("a + rate(up[5m])", (0, 16)),
+        ("-up", (0, 3)),
+        ("up[5m] offset 1m", (0, 16)),
+        ("sum(up) by (a)", (0, 14)),
+        ("up[5m:1m] @ end()", (0, 17)),
+    ],
+)
+def test_a_node_knows_its_place(text: str, expected: tuple[int, int]) -> None:
+    """The span of an expression is from its first character to its last."""
+    assert parse(text).span == expected
 
 
 def test_a_selector_by_itself() -> None:
@@ -129,7 +183,7 @@ def test_deep_but_bounded_expressions_are_read() -> None:
 
 def test_parsed_expressions_are_remembered() -> None:
     """The same text is parsed once; another is not taken for it."""
-    remembering = cached_parse(2)
+    remembering = cached_prepare(2)
     assert remembering("up") is remembering("up")
     assert remembering("up") != remembering("down")
 

@@ -123,9 +123,9 @@ eval instant at 40s double_exponential_smoothing(gauge[30s], 0.5, 0.5)
 eval instant at 60s double_exponential_smoothing(flat[60s], 0.3, 0.3)
   {} 4
 eval_fail instant at 60s double_exponential_smoothing(gauge[60s], 1, 0.3)
-  invalid smoothing factor. Expected: 0 < smoothing factor < 1, got: 1.000000
+  invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000
 eval_fail instant at 60s double_exponential_smoothing(gauge[60s], 0.3, 0)
-  invalid trend factor. Expected: 0 < trend factor < 1, got: 0.000000
+  invalid trend factor. Expected: 0 < tf < 1, got: 0.000000
 eval instant at 60s absent_over_time(gauge[60s])
 eval instant at 60s absent_over_time(nothing{a="b", c=~"d"}[60s])
   {a="b"} 1
@@ -173,5 +173,5 @@ eval range from 0s to 60s step 30s count_over_time(stopped[1m])
 
 
 def test_range_function(script: Script, command: str) -> None:
-    """Each function gives the number worked out by hand, pushed down or not."""
+    """Each function gives the number worked out by hand."""
     script(DATA + command)

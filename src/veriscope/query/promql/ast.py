@@ -1,10 +1,14 @@
 """The PromQL expression tree: frozen, hashable, and checked by the parser."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
 from veriscope.signals import Matcher
+
+Span: TypeAlias = tuple[int, int]
+"""Where a node stands in its text: the offset of its first character, and that after its last."""
+_NOWHERE: Final = (0, 0)
 
 
 class ValueType(StrEnum):
@@ -27,6 +31,14 @@ At: TypeAlias = int | AtBound | None
 """An `@` modifier: Unix milliseconds, an end of the query, or none."""
 
 
+class Edges(StrEnum):
+    """What a selector takes at the edges of its range: samples as they lie, or made to fit."""
+
+    PLAIN = ""
+    ANCHORED = "anchored"
+    SMOOTHED = "smoothed"
+
+
 class Cardinality(Enum):
     """How many series of each side of a binary operator may meet."""
 
@@ -41,6 +53,8 @@ class NumberLiteral:
     """A number, also where it was written as a duration (in seconds)."""
 
     value: float
+    is_duration: bool = field(default=False, compare=False)
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +62,72 @@ class StringLiteral:
     """A string."""
 
     value: str
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DurationExpr:
+    """
+    A duration that is computed, in seconds: `left op right`, `op right`, `step()` or `range()`.
+
+    `op` is one of `+ - * / % ^ min max step range`; both sides are absent for the last two, and
+    the left one for a sign.
+    """
+
+    op: str
+    left: "DurationNode | None" = None
+    right: "DurationNode | None" = None
+    wrapped: bool = field(default=False, compare=False)
+    """Whether it stood in parentheses."""
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
+
+
+DurationNode: TypeAlias = NumberLiteral | DurationExpr
 
 
 @dataclass(frozen=True, slots=True)
 class VectorSelector:
-    """`name{matchers} offset … @ …`; the name is one of the matchers."""
+    """
+    `name{matchers} offset … @ …`; the name is one of the matchers.
+
+    `offset_ms` is 0 where there is an `offset_expr`, which depends on the query.
+    """
 
     matchers: tuple[Matcher, ...]
     offset_ms: int = 0
     at: At = None
+    edges: Edges = Edges.PLAIN
+    offset_expr: DurationExpr | None = None
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixSelector:
-    """`selector[range]`."""
+    """`selector[range]`; `range_ms` is 0 where there is a `range_expr`."""
 
     selector: VectorSelector
     range_ms: int
+    range_expr: DurationExpr | None = None
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Subquery:
-    """`expr[range:step] offset … @ …`; `step_ms` is None where none was written."""
+    """
+    `expr[range:step] offset … @ …`; `step_ms` is None where none was written.
+
+    A number is 0 where its expression is given.
+    """
 
     expr: "Expr"
     range_ms: int
     step_ms: int | None
     offset_ms: int = 0
     at: At = None
+    range_expr: DurationExpr | None = None
+    step_expr: DurationExpr | None = None
+    offset_expr: DurationExpr | None = None
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +137,7 @@ class Call:
     function: str
     args: tuple["Expr", ...]
     returns: ValueType
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +156,7 @@ class Aggregate:
     expr: "Expr"
     param: "Expr | None" = None
     grouping: Grouping = Grouping()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +180,17 @@ class Binary:
     right: "Expr"
     return_bool: bool = False
     matching: Matching = Matching()
+    returns: ValueType = field(default=ValueType.VECTOR, compare=False)
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Negation:
-    """`-expr`."""
+class Unary:
+    """`-expr` or `+expr`."""
 
     expr: "Expr"
+    op: str = "-"
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +198,7 @@ class Paren:
     """`(expr)`."""
 
     expr: "Expr"
+    span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 
 Expr: TypeAlias = (
@@ -151,7 +210,7 @@ Expr: TypeAlias = (
     | Call
     | Aggregate
     | Binary
-    | Negation
+    | Unary
     | Paren
 )
 
@@ -159,7 +218,7 @@ SET_OPERATORS: Final = frozenset({"and", "or", "unless"})
 COMPARISONS: Final = frozenset({"==", "!=", ">", "<", ">=", "<="})
 
 
-def value_type(expr: Expr) -> ValueType:  # noqa: PLR0911 - one arm for each kind of node
+def value_type(expr: Expr) -> ValueType:
     """Return the type of what *expr* evaluates to."""
     match expr:
         case NumberLiteral():
@@ -170,12 +229,9 @@ def value_type(expr: Expr) -> ValueType:  # noqa: PLR0911 - one arm for each kin
             return ValueType.MATRIX
         case VectorSelector() | Aggregate():
             return ValueType.VECTOR
-        case Call(returns=returns):
+        case Call(returns=returns) | Binary(returns=returns):
             return returns
-        case Binary(left=left, right=right):
-            sides = {value_type(left), value_type(right)}
-            return ValueType.SCALAR if sides == {ValueType.SCALAR} else ValueType.VECTOR
-        case Negation(expr=inner) | Paren(expr=inner):
+        case Unary(expr=inner) | Paren(expr=inner):
             return value_type(inner)
 
 

@@ -1,10 +1,9 @@
 """The PromQL engine: text in, whole-array answers out."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeGuard
 
 import numpy as np
 import structlog
@@ -16,28 +15,45 @@ from veriscope.query.errors import (
     QueryTimeoutError,
     QueryTooLargeError,
 )
-from veriscope.query.options import QueryOptions
-from veriscope.query.promql.ast import Aggregate, Call, Expr, ValueType, unwrap, value_type
-from veriscope.query.promql.evaluate import Evaluation, Result
-from veriscope.query.promql.functions.invocation import Scalar, as_scalar
-from veriscope.query.promql.parse import cached_parse
+from veriscope.query.options import QueryOptions, RollupUse
+from veriscope.query.promql.analysis import Prepared, cached_prepare
+from veriscope.query.promql.ast import ValueType
+from veriscope.query.promql.budget import Budget
+from veriscope.query.promql.cache import (
+    AnswerCache,
+    Entry,
+    Reach,
+    answer_bytes,
+    is_right,
+    joined,
+    reach,
+    reusable_steps,
+)
+from veriscope.query.promql.evaluate import Evaluation
+from veriscope.query.promql.functions.invocation import spell_notes
 from veriscope.query.promql.plan import PlanRules, make_plan
+from veriscope.query.promql.result import (
+    Answer,
+    QueryResult,
+    QueryStats,
+    ResultKind,
+    instant_answer,
+    range_answer,
+)
+from veriscope.query.promql.rolled import RollupSource
 from veriscope.query.promql.source import SeriesSource
-from veriscope.query.promql.vectors import order_by_labels, rows, single, without_empty
 from veriscope.signals import (
     Clock,
     Grid,
     InvalidInputError,
     LimitExceededError,
     Matrix,
-    RaggedSamples,
     TimedOutError,
 )
+from veriscope.signals.cancel import Cancellation, WorkCancelledError
 
 _log = structlog.get_logger(__name__)
 
-_ORDERING: Final = frozenset({"sort", "sort_by_label", "sort_by_label_desc", "sort_desc"})
-_RANKING: Final = frozenset({"bottomk", "topk"})
 _BUCKETS_SECONDS: Final = (
     0.001,
     0.0025,
@@ -56,50 +72,45 @@ _BUCKETS_SECONDS: Final = (
 )
 
 
-class ResultKind(StrEnum):
-    """The shape of an answer, as Prometheus' API calls it (`resultType`)."""
-
-    MATRIX = "matrix"
-    VECTOR = "vector"
-    SCALAR = "scalar"
-    STRING = "string"
-
-
 @dataclass(frozen=True, slots=True)
-class QueryStats:
-    """What a query took."""
+class _Question:
+    """A query with all that its answer depends on, and how it may be answered."""
 
-    seconds: float
-    """From text to answer."""
-    samples: int
-    """Points and samples fetched from the store."""
-
-
-Answer: TypeAlias = Matrix | RaggedSamples | Scalar | str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QueryResult:
-    """
-    An answer.
-
-    `value` is a `Matrix` for a vector and for a range query, `RaggedSamples` for an instant
-    query of a range vector, an array of one number for a scalar, and text for a string.
-    """
-
-    kind: ResultKind
+    text: str
+    prepared: Prepared
     grid: Grid
-    value: Answer
-    warnings: tuple[str, ...]
-    infos: tuple[str, ...]
-    stats: QueryStats
+    instant: bool
+    rules: PlanRules
+    begun_s: float
+    timeout_ms: int
+    cancel: Cancellation | None
+    counting: bool
+    rollup_use: RollupUse
+
+    @property
+    def key(self) -> Hashable:
+        """What a cached answer is found by, also when the grid has moved on by whole steps."""
+        grid, lookback_ms = self.grid, self.rules.lookback_ms
+        if self.instant:
+            return self.text, grid.start_ms, lookback_ms
+        shape = grid.step_ms, grid.start_ms % grid.step_ms, len(grid)
+        return self.text, *shape, lookback_ms, self.rollup_use
+
+    def on(self, grid: Grid) -> "_Question":
+        """Return the same question on *grid*."""
+        return replace(self, grid=grid)
 
 
 class PromqlEngine:
     """
     Evaluates PromQL on what *source* holds; synchronous, and safe from many threads.
 
-    Both queries raise `QueryError` where there is no answer, and whatever *source* raises.
+    Both queries raise `QueryError` where there is no answer, `WorkCancelledError`, and whatever
+    *source* raises. *timeout_ms* can only shorten the time that the options allow, *lookback_ms*
+    replaces theirs. With *stats* samples are counted for each step. The answer comes from the
+    cache, in whole or in part, unless *cache* is False or *stats* are wanted: only as far as the
+    source says that nothing it depends on has changed. *rollups* says when those of its source may
+    stand in for samples, where there are any; as the options say where it is not given.
     """
 
     def __init__(
@@ -108,95 +119,232 @@ class PromqlEngine:
         options: QueryOptions,
         clock: Clock,
         registry: CollectorRegistry,
-        *,
-        pushdown: bool = True,
+        rollups: RollupSource | None = None,
     ) -> None:
         self._source = source
+        self._rollups = rollups
         self._options = options
         self._clock = clock
         self._rules = PlanRules(
             lookback_ms=options.lookback,
-            subquery_step_ms=options.subquery_step,
+            subquery_step_ms=options.subquery_step or PlanRules().subquery_step_ms,
             max_samples=options.max_samples,
-            pushdown=pushdown,
         )
-        self._parse = cached_parse(options.parse_cache_size)
-        self._duration = Histogram(
+        self._prepare = cached_prepare(options.parse_cache_size)
+        self._answers: AnswerCache[QueryResult] = AnswerCache(options.result_cache_bytes)
+        self._instrument(registry)
+
+    def _instrument(self, registry: CollectorRegistry) -> None:
+        durations = Histogram(
             "veriscope_query_duration_seconds",
             "Time from a query's text to its answer.",
             ["type"],
             registry=registry,
             buckets=_BUCKETS_SECONDS,
         )
+        self._durations = {kind: durations.labels(kind) for kind in ("instant", "range")}
         self._failures = Counter(
             "veriscope_query_failures_total",
             "Queries that gave no answer.",
             ["reason"],
             registry=registry,
         )
+        found = Counter(
+            "veriscope_query_cache_requests_total",
+            "Queries that looked for their answer in the cache, by what was there.",
+            ["result"],
+            registry=registry,
+        )
+        self._lookups = {result: found.labels(result) for result in ("hit", "partial", "miss")}
 
     def instant_query(
-        self, text: str, time_ms: int, *, timeout_ms: int | None = None
+        self,
+        text: str,
+        time_ms: int,
+        *,
+        timeout_ms: int | None = None,
+        lookback_ms: int | None = None,
+        cancel: Cancellation | None = None,
+        stats: bool = False,
+        cache: bool = True,
     ) -> QueryResult:
-        """
-        Return the value of *text* at *time_ms* (Unix milliseconds).
+        """Return the value of *text* at *time_ms* (Unix milliseconds)."""
+        with self._observed("instant", text) as begun_s:
+            question = _Question(
+                text,
+                self._prepare(text),
+                Grid.instant(time_ms),
+                instant=True,
+                rules=self._rules_with(lookback_ms),
+                begun_s=begun_s,
+                timeout_ms=min(timeout_ms or self._options.timeout, self._options.timeout),
+                cancel=cancel,
+                counting=stats,
+                rollup_use=RollupUse.OFF,
+            )
+            return self._answer(question, cache=cache)
 
-        *timeout_ms* can only shorten the time that the options allow.
-        """
-        with self._observed("instant", text):
-            return self._answer(text, Grid.instant(time_ms), timeout_ms, instant=True)
-
-    def range_query(self, text: str, grid: Grid, *, timeout_ms: int | None = None) -> QueryResult:
-        """
-        Return the value of *text*, an instant vector or a scalar, on every step of *grid*.
-
-        *timeout_ms* can only shorten the time that the options allow.
-        """
-        with self._observed("range", text):
-            return self._answer(text, grid, timeout_ms, instant=False)
-
-    def _answer(
-        self, text: str, grid: Grid, timeout_ms: int | None, *, instant: bool
+    def range_query(
+        self,
+        text: str,
+        grid: Grid,
+        *,
+        timeout_ms: int | None = None,
+        lookback_ms: int | None = None,
+        cancel: Cancellation | None = None,
+        stats: bool = False,
+        cache: bool = True,
+        rollups: RollupUse | None = None,
     ) -> QueryResult:
-        allowed_ms = min(timeout_ms or self._options.timeout, self._options.timeout)
-        begun = self._clock.monotonic_s()
-        expr = self._parse(text)
-        if not instant:
-            _check_range_type(expr, text)
-        run = Evaluation(self._source, self._options, self._clock, allowed_ms)
+        """Return the value of *text*, an instant vector or a scalar, on every step of *grid*."""
+        with self._observed("range", text) as begun_s:
+            prepared = self._prepare(text)
+            _check_range_type(prepared.returns, text)
+            question = _Question(
+                text,
+                prepared,
+                grid,
+                instant=False,
+                rules=self._rules_with(lookback_ms),
+                begun_s=begun_s,
+                timeout_ms=min(timeout_ms or self._options.timeout, self._options.timeout),
+                cancel=cancel,
+                counting=stats,
+                rollup_use=rollups or self._options.rollups,
+            )
+            return self._answer(question, cache=cache)
+
+    def _rules_with(self, lookback_ms: int | None) -> PlanRules:
+        return replace(self._rules, lookback_ms=lookback_ms) if lookback_ms else self._rules
+
+    # --- answers kept ---------------------------------------------------------------------
+
+    def _answer(self, question: _Question, *, cache: bool) -> QueryResult:
+        version = self._source.version() if cache and not question.counting else None
+        if version is None or not self._options.result_cache_bytes:
+            return self._evaluate(question)[0]
+        if (found := self._kept(question, version)) is not None:
+            return found
+        with self._answers.turn((question.key, question.grid), lambda: self._is_over(question)):
+            # Whoever answered meanwhile did so from data that may have changed since.
+            version = self._source.version() or version
+            return self._kept(question, version) or self._extend(question, version)
+
+    def _is_over(self, question: _Question) -> bool:
+        """Tell whether nobody waits for the answer any more."""
+        cancelled = question.cancel is not None and question.cancel.cancelled
+        return cancelled or self._left_ms(question) <= 0
+
+    def _left_ms(self, question: _Question) -> int:
+        return int(question.timeout_ms - (self._clock.monotonic_s() - question.begun_s) * 1000)
+
+    def _kept(self, question: _Question, version: int) -> QueryResult | None:
+        """Return the kept answer if it would still be the same; *version* is the source's."""
+        entry = self._answers.get(question.key)
+        if entry is None or entry.grid != question.grid:
+            return None
+        changed_ms = self._source.first_ms_since(entry.version)
+        if not is_right(entry, changed_ms):
+            return None
+        entry.version = version
+        self._lookups["hit"].inc()
+        return entry.answer
+
+    def _extend(self, question: _Question, version: int) -> QueryResult:
+        """Answer, with what is kept as far as it is right, and keep the answer."""
+        entry = self._answers.get(question.key)
+        kept = 0
+        if entry is not None and question.prepared.stepwise and not question.instant:
+            changed_ms = self._source.first_ms_since(entry.version)
+            kept = reusable_steps(entry, question.grid, changed_ms)
+        if entry is None or not kept:
+            self._lookups["miss"].inc()
+            result, needed = self._evaluate(question)
+        else:
+            self._lookups["partial"].inc()
+            result, needed = self._continue(question, entry, kept)
+        size = answer_bytes(result.value)
+        self._answers.put(question.key, Entry(result, question.grid, needed, version, size))
+        return result
+
+    def _continue(
+        self, question: _Question, entry: Entry[QueryResult], kept: int
+    ) -> tuple[QueryResult, Reach]:
+        """Answer the steps after the first *kept* ones, which are those of *entry*."""
+        grid, old = question.grid, entry.answer
+        rest = Grid(grid.start_ms + kept * grid.step_ms, grid.end_ms, grid.step_ms)
+        new, needed = self._evaluate(question.on(rest))
+        if not _are_floats(old.value) or not _are_floats(new.value):
+            return self._evaluate(question)
+        whole = replace(
+            new,
+            grid=grid,
+            value=range_answer(joined(old.value, new.value, grid), grid),
+            warnings=tuple(dict.fromkeys(old.warnings + new.warnings)),
+            infos=tuple(dict.fromkeys(old.infos + new.infos)),
+            stats=replace(new.stats, steps_reused=kept),
+        )
+        return whole, needed | entry.reach
+
+    # --- evaluation -----------------------------------------------------------------------
+
+    def _evaluate(self, question: _Question) -> tuple[QueryResult, Reach]:
+        prepared, grid = question.prepared, question.grid
+        budget = Budget(
+            self._options,
+            self._clock,
+            question.timeout_ms,
+            question.begun_s,
+            question.cancel,
+            samples_per_step=np.zeros(len(grid), np.int64) if question.counting else None,
+        )
+        run = Evaluation(
+            self._source,
+            budget,
+            lookback_ms=question.rules.lookback_ms,
+            rollups=self._rollups,
+            rollup_use=question.rollup_use,
+        )
         try:
-            value = run.run(make_plan(expr, grid, self._rules))
+            plan = make_plan(prepared, grid, question.rules, instant=question.instant)
+            prepared_s = self._clock.monotonic_s()
+            value = run.run(plan)
         except RecursionError as error:
             raise ExecutionError("expression is nested too deeply to evaluate") from error
-        if instant:
-            kind, answer = _instant_answer(expr, value)
+        evaluated_s = self._clock.monotonic_s()
+        if question.instant:
+            kind, answer = instant_answer(prepared.expr, value)
         else:
-            kind, answer = ResultKind.MATRIX, _by_labels(_as_vector(value, grid))
-        return QueryResult(
-            kind=kind,
-            grid=grid,
-            value=answer,
-            warnings=tuple(run.notes.warnings),
-            infos=tuple(run.notes.infos),
-            stats=QueryStats(self._clock.monotonic_s() - begun, run.samples),
+            kind, answer = ResultKind.MATRIX, range_answer(value, grid)
+        ended_s = self._clock.monotonic_s()
+        counts = budget.samples_per_step
+        stats = QueryStats(
+            seconds=ended_s - question.begun_s,
+            samples=budget.samples if counts is None else int(counts.sum()),
+            peak_samples=budget.peak_samples,
+            samples_per_step=counts,
+            preparation_seconds=prepared_s - question.begun_s,
+            sorting_seconds=ended_s - evaluated_s,
         )
+        warnings = spell_notes(run.notes.warnings, "warning", question.text)
+        infos = spell_notes(run.notes.infos, "info", question.text)
+        return QueryResult(kind, grid, answer, warnings, infos, stats), reach(plan)
 
     @contextmanager
-    def _observed(self, kind: str, text: str) -> Iterator[None]:
-        begun = self._clock.monotonic_s()
+    def _observed(self, kind: str, text: str) -> Iterator[float]:
+        begun_s = self._clock.monotonic_s()
         try:
-            yield
+            yield begun_s
         except Exception as error:
             reason = _reason(error)
             self._failures.labels(reason).inc()
             _log.debug("query_failed", query=text, reason=reason, error=str(error))
             raise
         finally:
-            self._duration.labels(kind).observe(self._clock.monotonic_s() - begun)
+            self._durations[kind].observe(self._clock.monotonic_s() - begun_s)
 
 
-def _check_range_type(expr: Expr, text: str) -> None:
-    found = value_type(expr)
+def _check_range_type(found: ValueType, text: str) -> None:
     if found not in {ValueType.VECTOR, ValueType.SCALAR}:
         raise ParseError(
             f'invalid expression type "{found}" for range query, must be Scalar or instant Vector',
@@ -204,44 +352,8 @@ def _check_range_type(expr: Expr, text: str) -> None:
         )
 
 
-def _as_vector(value: Result, grid: Grid) -> Matrix:
-    if isinstance(value, Matrix):
-        return without_empty(value)
-    return single((), grid, as_scalar(value))
-
-
-def _instant_answer(expr: Expr, value: Result) -> tuple[ResultKind, Answer]:
-    if isinstance(value, Matrix):
-        vector = without_empty(value)
-        return ResultKind.VECTOR, vector if _is_ordered(expr) else _by_labels(vector)
-    if isinstance(value, RaggedSamples):
-        return ResultKind.MATRIX, _samples_by_labels(value)
-    return ResultKind.STRING if isinstance(value, str) else ResultKind.SCALAR, value
-
-
-def _is_ordered(expr: Expr) -> bool:
-    """Return whether *expr* itself says in which order its series come."""
-    expr = unwrap(expr)
-    if isinstance(expr, Call):
-        return expr.function in _ORDERING
-    return isinstance(expr, Aggregate) and expr.op in _RANKING
-
-
-def _by_labels(vector: Matrix) -> Matrix:
-    return rows(vector, order_by_labels(vector.labels))
-
-
-def _samples_by_labels(samples: RaggedSamples) -> RaggedSamples:
-    order = order_by_labels(samples.labels)
-    starts, counts = samples.offsets[:-1][order], np.diff(samples.offsets)[order]
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
-    return RaggedSamples(
-        labels=tuple([samples.labels[row] for row in order.tolist()]),
-        offsets=offsets,
-        timestamps_ms=samples.timestamps_ms[index],
-        values=samples.values[index],
-    )
+def _are_floats(answer: Answer) -> TypeGuard[Matrix]:
+    return isinstance(answer, Matrix) and answer.histograms is None
 
 
 def _reason(error: Exception) -> str:
@@ -252,6 +364,8 @@ def _reason(error: Exception) -> str:
             return "timeout"
         case QueryTooLargeError() | LimitExceededError():
             return "too_large"
+        case WorkCancelledError():
+            return "cancelled"
         case InvalidInputError():
             return "execution"
         case _:

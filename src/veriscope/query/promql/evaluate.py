@@ -1,15 +1,22 @@
 """Evaluate a plan: fetch what it names, combine whole arrays."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from veriscope.query.errors import ExecutionError, QueryTimeoutError, QueryTooLargeError
-from veriscope.query.options import QueryOptions
-from veriscope.query.promql.ast import SET_OPERATORS, Call, VectorSelector, unwrap
-from veriscope.query.promql.floats import format_float
+from veriscope.query.errors import ExecutionError
+from veriscope.query.options import RollupUse
+from veriscope.query.promql import blocks
+from veriscope.query.promql.ast import (
+    Call,
+    Edges,
+    VectorSelector,
+    unwrap,
+)
+from veriscope.query.promql.blocks import in_blocks, joined_blocks, plain_read
+from veriscope.query.promql.budget import Budget
+from veriscope.query.promql.doubts import doubt_counters, doubt_quantile
 from veriscope.query.promql.functions.invocation import (
     Invocation,
     Notes,
@@ -19,13 +26,18 @@ from veriscope.query.promql.functions.invocation import (
     as_vector,
 )
 from veriscope.query.promql.functions.table import INSTANT_FUNCTIONS
+from veriscope.query.promql.histograms import ranges
+from veriscope.query.promql.histograms.annotations import At
+from veriscope.query.promql.histograms.operators import negated
+from veriscope.query.promql.histograms.points import floats_only
+from veriscope.query.promql.histograms.windows import as_samples, has_histograms
+from veriscope.query.promql.information import enriched, information_matchers
 from veriscope.query.promql.nodes import (
-    RECOMPUTED,
     Absent,
     AggregateNode,
     BinaryNode,
     Constant,
-    GridRead,
+    Information,
     InstantCall,
     NegationNode,
     Newest,
@@ -36,35 +48,36 @@ from veriscope.query.promql.nodes import (
     SubqueryRead,
     Text,
 )
-from veriscope.query.promql.operators import aggregations, selections
-from veriscope.query.promql.operators.elementwise import on_scalars, on_vector_and_scalar
-from veriscope.query.promql.operators.groups import group_rows, projection
-from veriscope.query.promql.operators.matching import on_sets, on_vectors
+from veriscope.query.promql.operators import aggregations
+from veriscope.query.promql.operators.aggregate import aggregated
+from veriscope.query.promql.operators.binary import combined
+from veriscope.query.promql.ranges.newest import newest, newest_seconds
 from veriscope.query.promql.ranges.table import NAME_KEEPING, RANGE_FUNCTIONS
-from veriscope.query.promql.ranges.windows import Windows, cut
+from veriscope.query.promql.ranges.windows import Windows
+from veriscope.query.promql.rolled import (
+    RollupSource,
+    points,
+    rolled,
+    side_by_side,
+)
+from veriscope.query.promql.samples import fresh_samples
 from veriscope.query.promql.source import SeriesSource
 from veriscope.query.promql.vectors import (
     drop_names,
     empty,
     on_grid,
-    order_by_labels,
-    rows,
     single,
     unique,
     without_empty,
 )
 from veriscope.signals import (
     METRIC_NAME,
-    Clock,
-    FetchLimits,
-    GridFetch,
     Labels,
+    LabelSets,
     MatchOp,
     Matrix,
     RaggedSamples,
     RawFetch,
-    is_stale,
-    label_value,
     to_labels,
 )
 
@@ -76,18 +89,12 @@ class Evaluation:
     """One query's way through its plan; for use by a single thread."""
 
     source: SeriesSource
-    options: QueryOptions
-    clock: Clock
-    timeout_ms: int
+    budget: Budget
+    lookback_ms: int = 300_000
+    rollups: RollupSource | None = None
+    rollup_use: RollupUse = RollupUse.EXACT
     notes: Notes = field(default_factory=Notes)
-    samples: int = 0
-    """Points and samples fetched so far."""
-    _deadline_s: float = 0.0
-    _grids: dict[GridFetch, Matrix] = field(default_factory=dict)
     _raw: dict[RawFetch, RaggedSamples] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._deadline_s = self.clock.monotonic_s() + self.timeout_ms / 1000
 
     def run(self, plan: Node) -> Result:
         """
@@ -98,16 +105,16 @@ class Evaluation:
         """
         with np.errstate(all="ignore"):
             if isinstance(plan, SamplesRead):
-                return self._newest_samples(plan)
+                return self._only_window(plan)
             if isinstance(plan, SubqueryRead):
                 return self._points(plan)
             return self._value(plan)
 
     def _value(self, node: Node) -> Value:
-        self._limits()
+        self.budget.limits()
         value = self._evaluate(node)
         if isinstance(value, Matrix):
-            self._check_size(value.values.size)
+            self.budget.check_vector(value)
         return value
 
     def _evaluate(self, node: Node) -> Value:  # noqa: C901, PLR0911 - an arm for each node
@@ -116,27 +123,36 @@ class Evaluation:
                 return np.full(len(grid), value)
             case Text(value=text):
                 return text
-            case GridRead():
-                return self._grid_read(node)
             case Newest():
                 return self._newest(node)
             case RangeCall():
                 return self._range_call(node)
             case InstantCall(grid, call, args):
                 values = tuple([self._value(arg) for arg in args])
-                return INSTANT_FUNCTIONS[call.function](Invocation(grid, values, self.notes))
+                spans = tuple([arg.span for arg in call.args])
+                invocation = Invocation(grid, values, self.notes, spans)
+                return INSTANT_FUNCTIONS[call.function](invocation)
             case Absent():
                 return self._absent(node)
             case AggregateNode():
                 return self._aggregate(node)
-            case BinaryNode():
-                return self._binary(node)
+            case BinaryNode(binary=binary, left=left, right=right):
+                sides = self._value(left), self._value(right)
+                limit = self.budget.options.max_samples
+                return combined(binary, *sides, limit, self.notes)
+            case Information():
+                return self._information(node)
             case NegationNode(inner=inner):
                 return _negate(self._value(inner))
             case Repeat(grid, inner):
                 return _repeat(self._value(inner), node)
             case SamplesRead() | SubqueryRead():
                 raise ExecutionError("a range vector has no value of its own")
+
+    @property
+    def _counting(self) -> bool:
+        """Whether samples are counted for each step, which costs more than their sum."""
+        return self.budget.samples_per_step is not None
 
     def _vector(self, node: Node) -> Matrix:
         return as_vector(self._value(node))
@@ -146,189 +162,142 @@ class Evaluation:
 
     # --- fetching -------------------------------------------------------------------------
 
-    def _grid_read(self, node: GridRead) -> Matrix:
-        fetched = self._grids.get(node.fetch)
-        if fetched is None:
-            fetched = self.source.fetch_grid(node.fetch, self._limits())
-            if node.fetch.function in RECOMPUTED and bool(np.isnan(fetched.values).any()):
-                fetched = self._from_samples(node.fetch)
-            self._grids[node.fetch] = fetched
-            self._count(int(np.count_nonzero(fetched.present)))
-        vector = without_empty(on_grid(fetched, node.grid))
-        if vector.labels:
-            equal = [m for m in node.fetch.matchers if m.op is MatchOp.EQUAL]
-            wanted = [matcher.value for matcher in equal if matcher.name == METRIC_NAME]
-            self._check_counters(node.fetch.function, wanted or _names(vector.labels))
-        return unique(drop_names(vector)) if node.drops_name else vector
-
-    def _from_samples(self, fetch: GridFetch) -> Matrix:
-        """Return what *fetch* asks for, computed here."""
-        span = RawFetch(fetch.matchers, fetch.grid.start_ms - fetch.window_ms, fetch.grid.last_ms)
-        windows = cut(self._samples(span), fetch.grid, fetch.window_ms, fetch.grid)
-        values, present = RANGE_FUNCTIONS[fetch.function](windows)
-        vector = without_empty(Matrix(windows.labels, fetch.grid, values, present))
-        if (fold := fetch.aggregation) is None:
-            return vector
-        groups = group_rows(vector.labels, projection(fold.names, drop=fold.without))
-        return aggregations.fold(fold.reduction, vector, groups)
-
     def _samples(self, fetch: RawFetch) -> RaggedSamples:
         fetched = self._raw.get(fetch)
         if fetched is None:
-            fetched = self.source.fetch_raw(fetch, self._limits())
+            fetched = self.source.fetch(fetch, self.budget.limits())
             self._raw[fetch] = fetched
-            self._count(len(fetched.values))
+            self.budget.fetched(fetched.samples)
         return fetched
 
     def _points(self, node: SubqueryRead) -> RaggedSamples:
         """Return the points of a subquery's inner expression as samples."""
         if node.inner is None:
-            return _ragged(empty(node.grid))
+            return as_samples(empty(node.grid))
         value = self._value(node.inner)
         if isinstance(value, np.ndarray):
             value = single((), node.inner.grid, value)
-        return _ragged(as_vector(value))
+        return as_samples(as_vector(value))
 
-    def _windows(self, node: SamplesRead | SubqueryRead, *, keep_stale: bool = False) -> Windows:
-        raw = self._samples(node.fetch) if isinstance(node, SamplesRead) else self._points(node)
-        self._check_size(len(raw.labels) * len(node.grid))
-        return cut(raw, node.ends, node.length_ms, node.grid, keep_stale=keep_stale)
+    def _windows(self, node: SamplesRead | SubqueryRead) -> Windows:
+        if isinstance(node, SamplesRead):
+            raw, edges = self._samples(node.fetch), node.edges
+        else:
+            raw, edges = self._points(node), Edges.PLAIN
+        self.budget.check(len(raw.labels) * len(node.grid))
+        if edges is not Edges.PLAIN and has_histograms(raw):
+            raise ExecutionError(
+                "smoothed and anchored modifiers do not work with native histograms"
+            )
+        return Windows(raw, node.ends, node.length_ms, node.grid, edges, self.lookback_ms)
 
-    def _newest_samples(self, node: SamplesRead) -> RaggedSamples:
+    def _only_window(self, node: SamplesRead) -> RaggedSamples:
         """Return the samples of the only window, less stale markers and empty series."""
-        raw = self._samples(node.fetch)
-        fresh = ~is_stale(raw.values)
-        owner = np.repeat(np.arange(len(raw.labels)), np.diff(raw.offsets))[fresh]
-        counts = np.bincount(owner, minlength=len(raw.labels))
-        filled = np.flatnonzero(counts)
-        return RaggedSamples(
-            labels=tuple([raw.labels[row] for row in filled.tolist()]),
-            offsets=np.concatenate(([0], np.cumsum(counts[filled]))),
-            timestamps_ms=raw.timestamps_ms[fresh],
-            values=raw.values[fresh],
-        )
+        found = fresh_samples(self._samples(node.fetch))
+        self.budget.looked_at(np.array([found.samples]), pinned=node.pinned)
+        return found
 
     # --- combining ------------------------------------------------------------------------
 
     def _newest(self, node: Newest) -> Matrix:
-        windows = self._windows(node.samples, keep_stale=True)
-        values = windows.last(windows.values)
-        present = (windows.counts > 0) & ~is_stale(values)
-        if node.timestamps:
-            values = windows.last(windows.timestamps_ms / 1000)
+        windows = self._windows(node.samples)
+        values, present = (newest_seconds if node.timestamps else newest)(windows)
+        if self._counting:
+            self.budget.looked_at(present.sum(axis=0), pinned=node.samples.pinned)
         vector = Matrix(windows.labels, node.grid, values, present)
+        if has_histograms(windows.samples):
+            add = ranges.newest_seconds if node.timestamps else ranges.newest
+            vector = add(windows.samples, node.samples.ends, node.samples.length_ms, vector)
         return unique(drop_names(vector)) if node.timestamps else without_empty(vector)
 
     def _range_call(self, node: RangeCall) -> Matrix:
+        vector = without_empty(self._from_rollups(node) or self._from_samples(node))
+        if node.function in _COUNTER_FUNCTIONS and isinstance(node.samples, SamplesRead):
+            counters = without_empty(floats_only(vector)).labels
+            doubt_counters(self.notes, counters, node.samples.span)
+        return unique(vector if node.function in NAME_KEEPING else drop_names(vector))
+
+    def _from_rollups(self, node: RangeCall) -> Matrix | None:
+        if self.rollups is None or self._counting:
+            return None
+        part = rolled(node, self.rollups, self.rollup_use)
+        if part is None or (found := self.rollups.fetch(part.fetch, self.budget.limits())) is None:
+            return None
+        self.budget.fetched(len(found.ends_ms))
+        self.budget.check(len(found.labels) * len(node.grid))
+        first = points(part, found)
+        if part.rest is None:
+            return first
+        return side_by_side(first, self._from_samples(part.rest), node.grid)
+
+    def _from_samples(self, node: RangeCall) -> Matrix:
         windows = self._windows(node.samples)
         params = [self._scalar(param) for param in node.params]
         if node.function == "quantile_over_time":
-            self._check_quantile(params[0])
+            doubt_quantile(self.notes, params[0], node.spans[0])
+        if self._counting:
+            counts, _ = RANGE_FUNCTIONS["count_over_time"](windows)
+            self.budget.looked_at(counts.sum(axis=0), pinned=node.samples.pinned)
         values, present = RANGE_FUNCTIONS[node.function](windows, *params)
         vector = Matrix(windows.labels, node.grid, values, present)
-        if isinstance(node.samples, SamplesRead):
-            self._check_counters(node.function, _names(without_empty(vector).labels))
-        return unique(vector if node.function in NAME_KEEPING else drop_names(vector))
+        if not has_histograms(windows.samples):
+            return vector
+        return ranges.with_histograms(
+            node.function,
+            windows.samples,
+            node.samples.ends,
+            node.samples.length_ms,
+            vector=vector,
+            remarks=At(self.notes, node.samples.span),
+        )
 
     def _absent(self, node: Absent) -> Matrix:
         missing = np.logical_not(self._vector(node.inner).present.any(axis=0))[None, :]
-        return without_empty(
-            Matrix((_absent_labels(node.call),), node.grid, np.ones(missing.shape), missing)
-        )
+        labels = LabelSets([_absent_labels(node.call)])
+        return without_empty(Matrix(labels, node.grid, np.ones(missing.shape), missing))
 
     def _aggregate(self, node: AggregateNode) -> Matrix:
-        aggregate, vector = node.aggregate, without_empty(self._vector(node.inner))
-        if aggregate.op in _CHOOSING:
-            # Of equals the first is chosen: it must be the same one every time.
-            vector = rows(vector, order_by_labels(vector.labels))
-        grouping = aggregate.grouping
-        groups = group_rows(vector.labels, projection(grouping.names, drop=grouping.without))
-        if aggregate.op in aggregations.FOLDS:
-            return aggregations.fold(aggregate.op, vector, groups)
-        param = None if node.param is None else self._value(node.param)
-        if isinstance(param, str):
-            return selections.count_values(vector, groups, param)
-        param = as_scalar(param)
-        if aggregate.op == "quantile":
-            self._check_quantile(param)
-        return _PARAMETRIC[aggregate.op](vector, groups, param)
+        aggregate, inner = node.aggregate, node.inner
+        given = None if node.param is None else self._value(node.param)
+        parts = self._blocks(inner) if aggregate.op in aggregations.FOLDS else []
+        if not parts:
+            return aggregated(aggregate, self._vector(inner), given, self.notes)
+        folded = [aggregated(aggregate, self._vector(part), given, self.notes) for part in parts]
+        return joined_blocks(folded)
 
-    def _binary(self, node: BinaryNode) -> Value:
-        binary = node.binary
-        left, right = self._value(node.left), self._value(node.right)
-        if isinstance(left, Matrix) and isinstance(right, Matrix):
-            if binary.op in SET_OPERATORS:
-                return on_sets(binary, left, right)
-            return on_vectors(binary, left, right, self.options.max_samples)
-        if isinstance(left, Matrix) and isinstance(right, np.ndarray):
-            return on_vector_and_scalar(
-                binary.op, left, right, return_bool=binary.return_bool, swapped=False
-            )
-        if isinstance(left, np.ndarray) and isinstance(right, Matrix):
-            return on_vector_and_scalar(
-                binary.op, right, left, return_bool=binary.return_bool, swapped=True
-            )
-        return on_scalars(binary.op, as_scalar(left), as_scalar(right))
+    def _blocks(self, node: Node) -> list[Node]:
+        """Return *node* cut into some steps each, where it is too large to have all at once."""
+        read = plain_read(node)
+        if read is None or self._counting:
+            return []
+        raw = self._samples(read.fetch)
+        points = len(raw.labels) * len(node.grid)
+        self.budget.check(points)
+        if points <= blocks.BLOCK_POINTS or has_histograms(raw):
+            return []
+        return in_blocks(node, read, len(raw.labels))
 
-    # --- limits ---------------------------------------------------------------------------
-
-    def _limits(self) -> FetchLimits:
-        """Return what this query may still use; raise `QueryTimeoutError` if that is nothing."""
-        left_ms = int((self._deadline_s - self.clock.monotonic_s()) * 1000)
-        if left_ms <= 0:
-            raise QueryTimeoutError(timeout_ms=self.timeout_ms)
-        return FetchLimits(
-            max_samples=self.options.max_samples,
-            max_series=self.options.max_series,
-            timeout_ms=left_ms,
-        )
-
-    def _count(self, samples: int) -> None:
-        self.samples += samples
-        self._check_size(self.samples)
-
-    def _check_size(self, samples: int) -> None:
-        if samples > self.options.max_samples:
-            raise QueryTooLargeError(wanted=samples, limit=self.options.max_samples)
-
-    def _check_counters(self, function: str, names: Iterable[str]) -> None:
-        """Say which of the metrics *names* do not look like the counters *function* wants."""
-        if function not in _COUNTER_FUNCTIONS:
-            return
-        for name in dict.fromkeys(names):
-            if name and not name.endswith(_COUNTER_SUFFIXES):
-                self.notes.inform(
-                    "metric might not be a counter, name does not end in "
-                    f'_total/_sum/_count/_bucket: "{name}"'
-                )
-
-    def _check_quantile(self, q: Scalar) -> None:
-        outside = q[~((q >= 0) & (q <= 1))]
-        if len(outside):
-            self.notes.warn(
-                f"quantile value should be between 0 and 1, got {format_float(float(outside[0]))}"
-            )
+    def _information(self, node: Information) -> Matrix:
+        base = self._vector(node.inner)
+        selector = () if node.selector is None else node.selector.matchers
+        matchers = information_matchers(base.labels, selector)
+        if matchers is None:
+            return enriched(base, None, selector)
+        ends, length_ms = node.ends, self.lookback_ms
+        fetch = RawFetch(matchers, ends.start_ms - length_ms, ends.last_ms)
+        windows = Windows(self._samples(fetch), ends, length_ms, node.grid)
+        seconds, present = newest_seconds(windows)
+        found = without_empty(Matrix(windows.labels, node.grid, seconds, present))
+        return enriched(base, found, selector)
 
 
 _COUNTER_FUNCTIONS: Final = frozenset({"rate", "increase"})
-_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
-_CHOOSING: Final = frozenset({"bottomk", "limitk", "topk"})
-_PARAMETRIC: Final[dict[str, Callable[..., Matrix]]] = {
-    "bottomk": lambda vector, groups, k: selections.top(vector, groups, k, largest=False),
-    "limit_ratio": selections.limit_ratio,
-    "limitk": selections.limit,
-    "quantile": aggregations.quantile,
-    "topk": lambda vector, groups, k: selections.top(vector, groups, k, largest=True),
-}
-
-
-def _names(labels: tuple[Labels, ...]) -> list[str]:
-    return [label_value(row, METRIC_NAME) for row in labels]
 
 
 def _negate(value: Value) -> Value:
     if isinstance(value, Matrix):
-        return unique(drop_names(replace(value, values=-value.values)))
+        opposite = replace(value, values=-value.values, histograms=negated(value.histograms))
+        return unique(drop_names(opposite))
     return -as_scalar(value)
 
 
@@ -338,17 +307,6 @@ def _repeat(value: Value, node: Repeat) -> Value:
     if isinstance(value, np.ndarray):
         return np.broadcast_to(value, len(node.grid))
     return value
-
-
-def _ragged(vector: Matrix) -> RaggedSamples:
-    counts = vector.present.sum(axis=1)
-    times = np.broadcast_to(vector.grid.times_ms(), vector.values.shape)
-    return RaggedSamples(
-        labels=vector.labels,
-        offsets=np.concatenate(([0], np.cumsum(counts))),
-        timestamps_ms=times[vector.present],
-        values=vector.values[vector.present],
-    )
 
 
 def _absent_labels(call: Call) -> Labels:

@@ -1,120 +1,224 @@
-"""Where and why a text is no PromQL: Prometheus' words and positions for the grammar's errors."""
+"""What a well-formed expression may still not say, in Prometheus' words."""
 
-import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import promql_parser as grammar
+import re2
 
 from veriscope.query.errors import ParseError
-
-MAX_NESTING: Final = 128
-"""Open brackets, one inside the other: far beyond any real query, and safe for every stack."""
-MAX_OPERATORS: Final = 256
-"""Operators in one expression: the grammar library takes quadratic time and recursion for them."""
-
-_OPAQUE: Final = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*""", re.DOTALL)
-_OPERATORS: Final = re.compile(
-    r"==|!=|<=|>=|(?<![=!])=~|[-+*/%^<>]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE
+from veriscope.query.promql.ast import (
+    COMPARISONS,
+    SET_OPERATORS,
+    Aggregate,
+    Binary,
+    Call,
+    Cardinality,
+    Edges,
+    Expr,
+    MatrixSelector,
+    Subquery,
+    ValueType,
+    VectorSelector,
+    value_type,
 )
-_TOKENS: Final = re.compile(r"[\w:.]+|\s+|.", re.DOTALL)
-_WORD: Final = re.compile(r"[\w:.]+|[)\]}]")
-_NEGATIVE_AT: Final = re.compile(r"@\s*-")
-_QUOTED_FUNCTION: Final = re.compile(r"function (?:with name )?'(\w+)'|call to '(\w+)'")
-_TYPE_CLAUSE: Final = re.compile(
-    r"(expected type |allowed on |, got(?: type)?:? )(matrix|vector)\b"
-)
-_TYPE_NAMES: Final = {"matrix": "range vector", "vector": "instant vector"}
-_MAX_PREFIXES: Final = 64
+from veriscope.query.promql.signatures import Signature
+from veriscope.signals import METRIC_NAME, Matcher, MatchOp
+
+_REGEX_FAULTS: Final = {
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+}
+_TYPES: Final = {
+    "vector": ValueType.VECTOR,
+    "matrix": ValueType.MATRIX,
+    "scalar": ValueType.SCALAR,
+    "string": ValueType.STRING,
+}
 
 
-def check_nesting(text: str) -> None:
-    """Raise `ParseError` where *text* is too deep to parse in bounded time and stack."""
-    code = _code(text)
-    depth = 0
-    for position, char in enumerate(code):
-        if char in "([{":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise ParseError("expression is nested too deeply", text=text, position=position)
-        elif char in ")]}":
-            depth -= 1
-    if len(_OPERATORS.findall(code)) > MAX_OPERATORS:
-        raise ParseError(f"more than {MAX_OPERATORS} operators in one expression", text=text)
+class Faults:
+    """Checks the nodes of one text; every fault is a `ParseError` at the node's place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def _at(self, position: int, message: str) -> ParseError:
+        return ParseError(message, text=self._text, position=position)
+
+    def _expect_type(self, expr: Expr, wanted: ValueType, context: str) -> None:
+        if (found := value_type(expr)) is not wanted:
+            raise self._at(expr.span[0], f"expected type {wanted} in {context}, got {found}")
+
+    def check_unary(self, expr: Expr, sign: int) -> None:
+        """Refuse a sign, at *sign*, before a string or a range."""
+        if (found := value_type(expr)) not in {ValueType.SCALAR, ValueType.VECTOR}:
+            raise self._at(
+                sign,
+                "unary expression only allowed on expressions of type scalar or instant vector, "
+                f'got "{found}"',
+            )
+
+    def check_binary(self, expr: Binary, operator: int) -> None:
+        """Refuse operands, `bool` and matching that do not suit the operator at *operator*."""
+        if expr.return_bool and expr.op not in COMPARISONS:
+            raise self._at(operator, "bool modifier can only be used on comparison operators")
+        if expr.op in COMPARISONS and not expr.return_bool and expr.returns is ValueType.SCALAR:
+            raise self._at(operator, "comparisons between scalars must use BOOL modifier")
+        matching = expr.matching
+        for name in matching.names if matching.on else ():
+            if name in matching.include:
+                raise self._at(
+                    operator, f'label "{name}" must not occur in ON and GROUP clause at once'
+                )
+        sides = value_type(expr.left), value_type(expr.right)
+        for side, found in zip((expr.left, expr.right), sides, strict=True):
+            if found not in {ValueType.SCALAR, ValueType.VECTOR}:
+                raise self._at(
+                    side.span[0],
+                    "binary expression must contain only scalar and instant vector types",
+                )
+        self._check_matching(expr, sides)
+
+    def _check_matching(self, expr: Binary, sides: tuple[ValueType, ValueType]) -> None:
+        matching, start = expr.matching, expr.span[0]
+        filled = matching.fill_left is not None or matching.fill_right is not None
+        if ValueType.SCALAR in sides:
+            if matching.names:
+                raise self._at(start, "vector matching only allowed between instant vectors")
+            if filled:
+                raise self._at(
+                    start, "filling in missing series only allowed between instant vectors"
+                )
+            if expr.op in SET_OPERATORS:
+                raise self._at(
+                    start, f'set operator "{expr.op}" not allowed in binary scalar expression'
+                )
+        elif expr.op in SET_OPERATORS:
+            if matching.cardinality is not Cardinality.MANY_TO_MANY:
+                raise self._at(start, f'no grouping allowed for "{expr.op}" operation')
+            if filled:
+                raise self._at(start, "filling in missing series not allowed for set operators")
+
+    def check_call(self, call: Call, signature: Signature) -> None:
+        """Refuse arguments of another number or type than *signature* says."""
+        self._check_count(call, signature)
+        if call.function == "info" and len(call.args) > 1:
+            self._check_label_selector(call)
+        for place, arg in enumerate(call.args):
+            wanted = signature.takes[min(place, len(signature.takes) - 1)]
+            self._expect_type(arg, _TYPES[wanted], f'call to function "{call.function}"')
+
+    def _check_count(self, call: Call, signature: Signature) -> None:
+        least, most = len(signature.takes), float(len(signature.takes))
+        spelled = "expected"
+        if signature.variadic:
+            least -= 1
+            most = least + signature.variadic if signature.variadic > 0 else float("inf")
+            spelled = "expected at least" if len(call.args) < least else "expected at most"
+        if least <= len(call.args) <= most:
+            return
+        wanted = least if len(call.args) < least else int(most)
+        raise self._at(
+            call.span[0],
+            f'{spelled} {wanted} argument(s) in call to "{call.function}", got {len(call.args)}',
+        )
+
+    def _check_label_selector(self, call: Call) -> None:
+        selector = call.args[1]
+        if not isinstance(selector, VectorSelector):
+            self._expect_type(selector, ValueType.VECTOR, f'call to function "{call.function}"')
+        if not isinstance(selector, VectorSelector) or self._text[selector.span[0]] != "{":
+            raise self._at(
+                selector.span[0], "expected label selectors only, got vector selector instead"
+            )
+
+    def check_aggregate(self, expr: Aggregate) -> None:
+        """Refuse arguments of another type than the operator takes."""
+        self._expect_type(expr.expr, ValueType.VECTOR, "aggregation expression")
+        if expr.param is not None:
+            wanted = ValueType.STRING if expr.op == "count_values" else ValueType.SCALAR
+            self._expect_type(expr.param, wanted, "aggregation parameter")
+
+    def check_subquery(self, expr: Expr) -> None:
+        """Refuse a subquery of anything but an instant vector."""
+        if (found := value_type(expr)) is not ValueType.VECTOR:
+            kind = {ValueType.MATRIX: "matrix"}.get(found, found)
+            raise self._at(
+                expr.span[0], f"subquery is only allowed on instant vector, got {kind} instead"
+            )
+
+    def check_selector(self, expr: Expr) -> None:
+        """Refuse a selector that would select everything; that of `info` may."""
+        if isinstance(expr, MatrixSelector):
+            expr = expr.selector
+        if isinstance(expr, VectorSelector) and all(map(_allows_empty, expr.matchers)):
+            raise self._at(
+                expr.span[0], "vector selector must contain at least one non-empty matcher"
+            )
+
+    def check_regex(self, matcher: Matcher, position: int) -> None:
+        """Refuse a pattern that is no RE2."""
+        if matcher.op not in {MatchOp.REGEX, MatchOp.NOT_REGEX}:
+            return
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            re2.compile(matcher.value, options)
+        except re2.error as error:
+            fault = _regex_fault(error.args[0].decode(), matcher.value)
+            raise self._at(position, f"error parsing regexp: {fault}") from error
+
+    def named_twice(self, first: str, second: str, position: int) -> ParseError:
+        """Return the fault of a metric name that is given twice."""
+        return self._at(position, f'metric name must not be set twice: "{first}" or "{second}"')
+
+    def plain_selector(self, expr: Expr, bracket: int) -> VectorSelector:
+        """Return *expr*, which a range at *bracket* follows, if it is a selector by itself."""
+        if not isinstance(expr, VectorSelector):
+            raise self._at(bracket, "ranges only allowed for vector selectors")
+        if expr.offset_ms or expr.offset_expr is not None:
+            raise self._at(bracket, "no offset modifiers allowed before range")
+        if expr.at is not None:
+            raise self._at(bracket, "no @ modifiers allowed before range")
+        return expr
+
+    def selection(self, expr: Expr, modifier: str) -> VectorSelector | Subquery:
+        """Return what holds the offset and time of *expr*; refuse what can have neither."""
+        if isinstance(expr, MatrixSelector):
+            return expr.selector
+        if isinstance(expr, VectorSelector | Subquery):
+            return expr
+        raise self._at(
+            expr.span[0],
+            f"{modifier} modifier must be preceded by an instant vector selector or range vector "
+            "selector or a subquery",
+        )
+
+    def edged(self, expr: Expr, edges: Edges) -> VectorSelector:
+        """Return the selector in *expr* whose edges a modifier sets."""
+        if isinstance(expr, Subquery):
+            raise self._at(expr.span[0], f"{edges} modifier is not supported for subqueries")
+        target = expr.selector if isinstance(expr, MatrixSelector) else expr
+        if not isinstance(target, VectorSelector):
+            raise self._at(expr.span[0], f"{edges} modifier not implemented")
+        return target
 
 
-def read_tree(text: str) -> Any:
-    """
-    Return the grammar library's tree of *text*; raises `ValueError` or `OverflowError`.
-
-    A fault inside of the library is a refusal like any other.
-    """
-    try:
-        return grammar.parse(text)
-    except BaseException as error:
-        # Its panics are no `Exception`, so that nothing above would catch them.
-        if type(error).__name__ == "PanicException":
-            raise ValueError(str(error)) from None
-        raise
+def _regex_fault(message: str, pattern: str) -> str:
+    """Return RE2's *message* about *pattern* in the words of Go's own RE2."""
+    fault, _, part = message.partition(": ")
+    if fault == "missing )":
+        part = pattern
+    return f"{_REGEX_FAULTS.get(fault, fault)}: `{part}`"
 
 
-def negative_at(text: str) -> int | None:
-    """Return where *text* has an `@` with a negative time, None where it has none."""
-    match = _NEGATIVE_AT.search(_code(text))
-    return match and match.start()
-
-
-def locate(text: str, message: str) -> tuple[str, int | None]:
-    """Return the grammar's *message* in Prometheus' words, and its offset in *text*."""
-    code = _code(text)
-    if message == "invalid promql query":
-        return _syntax_error(text, code)
-    if message == "unclosed left parenthesis" or message.startswith("unexpected end of input"):
-        return message, len(text)
-    if found := _QUOTED_FUNCTION.search(message):
-        name = found[1] or found[2]
-        at = re.search(rf"\b{name}\s*\(", code)
-        message = message.replace(f"'{name}'", f'"{name}"')
-        return _name_types(message), at and at.start()
-    return _name_types(message), 0 if message.startswith("no expression") else None
-
-
-def _code(text: str) -> str:
-    """Return *text* with strings and comments blanked, every offset unchanged."""
-    return _OPAQUE.sub(lambda found: " " * len(found[0]), text)
-
-
-def _name_types(message: str) -> str:
-    return _TYPE_CLAUSE.sub(lambda found: found[1] + _TYPE_NAMES[found[2]], message)
-
-
-def _syntax_error(text: str, code: str) -> tuple[str, int | None]:
-    """Find the first token that cannot follow: the one after the longest valid beginning."""
-    if _OPERATORS.search(code.rstrip()[-2:]) or code.rstrip().endswith(("(", ",")):
-        return "unexpected end of input", len(text)
-    ends = [0, *_token_ends(code)]
-    for end in reversed(ends[:-1][-_MAX_PREFIXES:]):
-        if end and _parses(text[:end]):
-            following = _WORD.match(code, _skip_space(code, end))
-            if following is None:
-                break
-            return f'unexpected "{following[0]}"', following.start()
-    return "syntax error", None
-
-
-def _token_ends(code: str) -> Iterator[int]:
-    return (token.end() for token in _TOKENS.finditer(code) if not token[0].isspace())
-
-
-def _skip_space(code: str, start: int) -> int:
-    while start < len(code) and code[start].isspace():
-        start += 1
-    return start
-
-
-def _parses(text: str) -> bool:
-    try:
-        read_tree(text)
-    except (ValueError, OverflowError):
-        return False
-    return True
+def _allows_empty(matcher: Matcher) -> bool:
+    """Tell whether a series without the label satisfies *matcher*."""
+    if matcher.name == METRIC_NAME and matcher.op is MatchOp.EQUAL:
+        return not matcher.value
+    if matcher.op in {MatchOp.EQUAL, MatchOp.NOT_EQUAL}:
+        return (matcher.value == "") == (matcher.op is MatchOp.EQUAL)
+    matches = re2.fullmatch(f"(?s:{matcher.value})", "") is not None
+    return matches == (matcher.op is MatchOp.REGEX)

@@ -1,18 +1,19 @@
-"""Numbers as Prometheus prints them: the shortest digits that round-trip, never an exponent."""
+"""Numbers as Prometheus prints them: the shortest digits that round-trip."""
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_EXACT_INTEGERS: Final = 2.0**53
-_ARROW_FROM: Final = 1e-5
-_ARROW_BELOW: Final = 1e9
-"""The sizes between which Arrow writes a float without an exponent."""
+from veriscope.query.promql.answer_kernels import write_texts
+from veriscope.query.promql.number_kernels import LONGEST_FLOAT
+from veriscope.query.promql.threads import frozen
+
+_GENERAL_BELOW: Final = 1e6
+_GENERAL_FROM: Final = 1e-4
+"""The sizes between which Go's `%g` writes no exponent."""
 
 
 def format_float(value: float) -> str:
@@ -27,33 +28,25 @@ def format_float(value: float) -> str:
     return text.removesuffix(".0")
 
 
-def format_floats(values: NDArray[np.float64]) -> pa.Array:
-    """Return `format_float` of each of *values*, in one Arrow string column."""
-    size = np.abs(values)
-    whole = (np.trunc(values) == values) & (size < _EXACT_INTEGERS)
-    whole &= ~((values == 0) & np.signbit(values))
-    if whole.all():
-        return _integers(values)
-    text = pc.cast(pa.array(values), pa.string())
-    # Beyond these bounds Arrow writes an exponent, and Python somewhat later.
-    small = (size < _ARROW_BELOW) & (size >= _ARROW_FROM) | (size == 0)
-    medium = ~small & (size >= _ARROW_BELOW) & (size < _EXACT_INTEGERS)
-    text = _replace(text, medium & whole, values, _integers)
-    text = _replace(text, medium & ~whole, values, lambda found: list(map(repr, found.tolist())))
-    other = ~small & ~medium
-    return _replace(text, other, values, lambda found: list(map(format_float, found.tolist())))
-
-
-def _replace(
-    text: pa.Array,
-    where: NDArray[np.bool_],
-    values: NDArray[np.float64],
-    spell: Callable[[NDArray[np.float64]], Sequence[str] | pa.Array],
-) -> pa.Array:
-    if not where.any():
+def format_general(value: float) -> str:
+    """Return *value* as Go's verb `%g` prints it: shortest digits, large and small ones `e`."""
+    text = format_float(value)
+    if not np.isfinite(value) or value == 0 or _GENERAL_FROM <= abs(value) < _GENERAL_BELOW:
         return text
-    return pc.replace_with_mask(text, pa.array(where), pa.array(spell(values[where]), pa.string()))
+    digits = Decimal(repr(value)).normalize().as_tuple().digits
+    mantissa, exponent = f"{value:.{len(digits) - 1}e}".split("e")
+    return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"
 
 
-def _integers(values: NDArray[np.float64]) -> pa.Array:
-    return pc.cast(pa.array(values.astype(np.int64)), pa.string())
+def format_floats(values: NDArray[np.float64]) -> pa.Array:
+    """
+    Return each of *values* as Prometheus' API writes it, in one Arrow string column.
+
+    The shortest digits that round-trip; without an exponent from 1e-6 to below 1e21.
+    """
+    out = np.empty(len(values) * LONGEST_FLOAT, dtype=np.uint8)
+    bounds = np.zeros(len(values) + 1, dtype=np.int32)
+    size = write_texts(frozen(np.asarray(values, dtype=np.float64)), out, bounds)
+    return pa.StringArray.from_buffers(
+        len(values), pa.py_buffer(bounds), pa.py_buffer(out[:size].tobytes())
+    )

@@ -1,17 +1,10 @@
 """The plan of a query: what to fetch, and how to combine it. Every node says on which grid."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from veriscope.query.promql.ast import Aggregate, Binary, Call
-from veriscope.signals import Grid, GridFetch, GridFunction, RawFetch
-
-RECOMPUTED: Final = frozenset({GridFunction.RATE, GridFunction.INCREASE})
-"""
-Functions whose NaN from the store is not believed.
-
-Once a counter has been infinite the engine's answer is NaN, where Prometheus goes on counting.
-"""
+from veriscope.query.promql.ast import Aggregate, Binary, Call, Edges, Span, VectorSelector
+from veriscope.signals import Grid, RawFetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +24,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class GridRead:
-    """A vector that the store computes; `fetch.grid` has the steps of `grid`, or a single one."""
-
-    grid: Grid
-    fetch: GridFetch
-    drops_name: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SamplesRead:
     """
     A range vector: the samples in `(end - length, end]` for every step of *ends*.
 
-    *ends*, in the data's time, has the steps of `grid`, or a single one that serves them all.
+    *ends*, in the data's time, has the steps of `grid`, or (`pinned`) a single one for them all.
+    What `edges` are not plain needs samples beyond the range, which `fetch` holds too.
     """
 
     grid: Grid
     fetch: RawFetch
     ends: Grid
     length_ms: int
+    pinned: bool = False
+    edges: Edges = Edges.PLAIN
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +49,8 @@ class SubqueryRead:
     inner: "Node | None"
     ends: Grid
     length_ms: int
+    pinned: bool = False
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +70,8 @@ class RangeCall:
     function: str
     samples: SamplesRead | SubqueryRead
     params: tuple["Node", ...]
+    spans: tuple[Span, ...] = ()
+    """Where the parameters stand in the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +113,20 @@ class BinaryNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Information:
+    """
+    `info(inner, {matchers})`: *inner* with labels of the info metrics that belong to it.
+
+    These are read for `ends`, as is the first selector of *inner*.
+    """
+
+    grid: Grid
+    inner: "Node"
+    selector: VectorSelector | None
+    ends: Grid
+
+
+@dataclass(frozen=True, slots=True)
 class NegationNode:
     """A unary minus."""
 
@@ -139,7 +145,6 @@ class Repeat:
 Node: TypeAlias = (
     Constant
     | Text
-    | GridRead
     | SamplesRead
     | SubqueryRead
     | Newest
@@ -148,6 +153,7 @@ Node: TypeAlias = (
     | InstantCall
     | AggregateNode
     | BinaryNode
+    | Information
     | NegationNode
     | Repeat
 )

@@ -1,228 +1,310 @@
-"""PromQL text to a checked expression tree; the grammar is the `promql_parser` library's."""
+"""PromQL text to a checked expression tree: Prometheus' grammar, by recursive descent."""
 
-import functools
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
-
-import promql_parser as grammar
-import re2
+from dataclasses import replace
+from typing import Final
 
 from veriscope.query.errors import ParseError
 from veriscope.query.promql.ast import (
     SET_OPERATORS,
     Aggregate,
-    At,
-    AtBound,
     Binary,
     Call,
     Cardinality,
     Expr,
     Grouping,
     Matching,
-    MatrixSelector,
-    Negation,
     NumberLiteral,
     Paren,
     StringLiteral,
-    Subquery,
+    Unary,
     ValueType,
-    VectorSelector,
+    value_type,
 )
-from veriscope.query.promql.faults import check_nesting, locate, negative_at, read_tree
-from veriscope.signals import METRIC_NAME, Matcher, MatchOp
+from veriscope.query.promql.lexer import Kind, Token, unquote
+from veriscope.query.promql.selectors import SelectorReader
+from veriscope.query.promql.signatures import SIGNATURES
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_MATCH_OPS: Final = {
-    "MatchOp.Equal": MatchOp.EQUAL,
-    "MatchOp.NotEqual": MatchOp.NOT_EQUAL,
-    "MatchOp.Re": MatchOp.REGEX,
-    "MatchOp.NotRe": MatchOp.NOT_REGEX,
+_MAX_OPERATORS: Final = 256
+"""Operators in one expression, as what is left-associative nests as deep."""
+_LEVELS: Final = {
+    "or": 1,
+    **dict.fromkeys(("and", "unless"), 2),
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "</", ">/"), 3),
+    **dict.fromkeys(("+", "-"), 4),
+    **dict.fromkeys(("*", "/", "%", "atan2"), 5),
+    "^": 6,
 }
-_CARDINALITIES: Final = {
-    "VectorMatchCardinality.OneToOne": Cardinality.ONE_TO_ONE,
-    "VectorMatchCardinality.ManyToOne": Cardinality.MANY_TO_ONE,
-    "VectorMatchCardinality.OneToMany": Cardinality.ONE_TO_MANY,
-    "VectorMatchCardinality.ManyToMany": Cardinality.MANY_TO_MANY,
-}
-_VALUE_TYPES: Final = {
-    "ValueType.Vector": ValueType.VECTOR,
-    "ValueType.Scalar": ValueType.SCALAR,
-    "ValueType.Matrix": ValueType.MATRIX,
-    "ValueType.String": ValueType.STRING,
-}
+"""How tightly each operator binds."""
+_UNARY_LEVEL: Final = 5
+_POWER: Final = _LEVELS["^"]
+_WITH_PARAM: Final = frozenset(
+    {"bottomk", "count_values", "limit_ratio", "limitk", "quantile", "topk"}
+)
+_RETURNS: Final = {"vector": ValueType.VECTOR, "scalar": ValueType.SCALAR}
 
 
 def parse(text: str) -> Expr:
     """
     Return the expression that *text* spells.
 
-    Raises `ParseError`, with Prometheus' words where the grammar library has them.
+    Raises `ParseError` with Prometheus' words and the place of the fault.
     """
-    check_nesting(text)
-    if (position := negative_at(text)) is not None:
-        # The library reads `@ -5` as `@ 0`: refuse rather than answer for another time.
-        raise ParseError("negative @ timestamps are not supported", text=text, position=position)
     try:
-        return _Reader(text).read(read_tree(text))
-    except ValueError as error:
-        message, position = locate(text, str(error))
-        raise ParseError(message, text=text, position=position) from error
-    except OverflowError as error:
-        raise ParseError(
-            "timestamp out of bounds for @ modifier", text=text, position=max(text.find("@"), 0)
-        ) from error
+        return _Parser(text).whole()
     except RecursionError as error:
         raise ParseError("expression is nested too deeply", text=text) from error
 
 
-def cached_parse(size: int) -> Callable[[str], Expr]:
-    """Return `parse` with the last *size* expressions remembered; safe from many threads."""
-    return functools.lru_cache(maxsize=size)(parse)
-
-
-class _Reader:
-    """Turns the library's mutable tree into ours, checking what it leaves unchecked."""
+class _Parser(SelectorReader):
+    """Reads an expression."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        super().__init__(text)
+        self._operators = 0
 
-    def read(self, tree: Any) -> Expr:
-        """Return *tree* as an `Expr`."""
-        return self._arms[type(tree)](self, tree)
+    def whole(self) -> Expr:
+        """Return the expression; nothing may follow it."""
+        if self._ahead().kind is Kind.END:
+            raise ParseError("no expression found in input", text=self._text, position=0)
+        expr = self._expression(0)
+        if self._ahead().kind is not Kind.END:
+            raise self._unexpected()
+        return expr
 
-    def _number(self, tree: Any) -> Expr:
-        return NumberLiteral(tree.val)
+    # --- expressions ----------------------------------------------------------------------
 
-    def _string(self, tree: Any) -> Expr:
-        return StringLiteral(tree.val)
+    def _expression(self, level: int) -> Expr:
+        """Return what binds tighter than *level*."""
+        left = self._unary()
+        while (found := _LEVELS.get(self._ahead().word, 0)) > level:
+            operator = self._take()
+            self._operators += 1
+            if self._operators > _MAX_OPERATORS:
+                raise ParseError(
+                    f"more than {_MAX_OPERATORS} operators in one expression", text=self._text
+                )
+            return_bool = self._accept("bool") is not None
+            matching = self._matching()
+            right = self._expression(found - 1 if found == _POWER else found)
+            left = self._binary(operator, left, right, matching, return_bool=return_bool)
+        return left
 
-    def _paren(self, tree: Any) -> Expr:
-        return Paren(self.read(tree.expr))
+    def _unary(self) -> Expr:
+        sign = self._accept("-", "+")
+        if sign is None:
+            return self._postfix(self._primary())
+        inner = self._expression(_UNARY_LEVEL)
+        span = self._span(sign.start)
+        if isinstance(inner, NumberLiteral):
+            value = -inner.value if sign.text == "-" else inner.value
+            return NumberLiteral(value, inner.is_duration, span)
+        self._faults.check_unary(inner, sign.start)
+        return Unary(inner, sign.text, span)
 
-    def _negation(self, tree: Any) -> Expr:
-        return Negation(self.read(tree.expr))
+    def _binary(
+        self,
+        operator: Token,
+        left: Expr,
+        right: Expr,
+        matching: Matching,
+        *,
+        return_bool: bool,
+    ) -> Expr:
+        sides = value_type(left), value_type(right)
+        scalars = sides == (ValueType.SCALAR, ValueType.SCALAR)
+        if operator.word in SET_OPERATORS and matching.cardinality is Cardinality.ONE_TO_ONE:
+            matching = replace(matching, cardinality=Cardinality.MANY_TO_MANY)
+        made = Binary(
+            operator.word,
+            left,
+            right,
+            return_bool,
+            matching,
+            ValueType.SCALAR if scalars else ValueType.VECTOR,
+            (left.span[0], right.span[1]),
+        )
+        self._faults.check_binary(made, operator.start)
+        if sides != (ValueType.VECTOR, ValueType.VECTOR):
+            made = replace(made, matching=Matching())
+        return made
 
-    def _selector(self, tree: Any) -> VectorSelector:
-        if tree.matchers.or_matchers:
-            raise ParseError('unexpected "or" in label matching', text=self._text)
-        matchers = [self._matcher(matcher) for matcher in tree.matchers.matchers]
-        if tree.name is not None:
-            matchers.insert(0, Matcher(METRIC_NAME, MatchOp.EQUAL, tree.name))
-        return VectorSelector(tuple(matchers), _milliseconds(tree.offset), _at(tree.at))
+    def _primary(self) -> Expr:  # noqa: PLR0911 - one arm for each kind of token
+        token = self._ahead()
+        match token.kind:
+            case Kind.NUMBER | Kind.DURATION:
+                return self._number()
+            case Kind.STRING:
+                self._take()
+                return StringLiteral(unquote(token, self._text), (token.start, token.end))
+            case Kind.AGGREGATOR if self._ahead(1).text == "(" or self._ahead(1).word in {
+                "by",
+                "without",
+            }:
+                return self._aggregate()
+            case Kind.IDENTIFIER if self._ahead(1).text == "(":
+                return self._call()
+            case Kind.KEYWORD if self._is_function_keyword():
+                return self._call()
+        if self._is("("):
+            return self._parenthesised()
+        if self._is_name(token) or self._is("{"):
+            return self._selector()
+        raise self._unexpected()
 
-    def _matcher(self, matcher: Any) -> Matcher:
-        op = _MATCH_OPS[str(matcher.op)]
-        if op in {MatchOp.REGEX, MatchOp.NOT_REGEX}:
-            self._check_regex(matcher.value)
-        return Matcher(matcher.name, op, matcher.value)
+    def _is_function_keyword(self) -> bool:
+        return self._is("start", "end", "step", "range") and self._ahead(1).text == "("
 
-    def _check_regex(self, pattern: str) -> None:
-        """Refuse what the library's regular expressions allow and RE2 does not."""
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            re2.compile(pattern, options)
-        except re2.error as error:
+    def _is_name(self, token: Token) -> bool:
+        """Tell whether *token* can be a metric's name here."""
+        if token.kind in {Kind.IDENTIFIER, Kind.METRIC_IDENTIFIER, Kind.AGGREGATOR}:
+            return True
+        if token.kind is Kind.KEYWORD:
+            return token.word not in {
+                "bool", "group_left", "group_right", "ignoring", "on",
+            }  # fmt: skip
+        return token.word in SET_OPERATORS
+
+    def _parenthesised(self) -> Expr:
+        start = self._take().start
+        self._enter()
+        inner = self._expression(0)
+        self._depth -= 1
+        self._expect(")")
+        return Paren(inner, self._span(start))
+
+    # --- calls and aggregations -----------------------------------------------------------
+
+    def _arguments(self, labels_at: int | None = None) -> tuple[Expr, ...]:
+        """Return the arguments; that at *labels_at* may be a selector of everything."""
+        self._expect("(")
+        self._enter()
+        found: list[Expr] = []
+        if not self._is(")"):
+            found.append(self._expression(0))
+            while comma := self._accept(","):
+                if self._is(")"):
+                    raise ParseError(
+                        "trailing commas not allowed in function call args",
+                        text=self._text,
+                        position=comma.start,
+                    )
+                bare = len(found) == labels_at and self._is("{")
+                found.append(self._selector() if bare else self._expression(0))
+        self._expect(")")
+        self._depth -= 1
+        return tuple(found)
+
+    def _call(self) -> Expr:
+        name = self._take()
+        function = name.word or name.text
+        args = self._arguments(labels_at=1 if function == "info" else None)
+        signature = SIGNATURES.get(function)
+        if signature is None:
             raise ParseError(
-                f"error parsing regexp: {error.args[0].decode()}",
+                f'unknown function with name "{name.text}"', text=self._text, position=name.start
+            )
+        call = Call(function, args, _RETURNS[signature.returns], self._span(name.start))
+        self._faults.check_call(call, signature)
+        return call
+
+    def _aggregate(self) -> Expr:
+        op = self._take()
+        grouping = self._grouping()
+        if not self._is("("):
+            raise self._unexpected("aggregation")
+        args = self._arguments()
+        if grouping is None:
+            grouping = self._grouping()
+        span = self._span(op.start)
+        wanted = 2 if op.word in _WITH_PARAM else 1
+        if len(args) != wanted:
+            raise ParseError(
+                "no arguments for aggregate expression provided"
+                if not args
+                else "wrong number of arguments for aggregate expression provided, "
+                f"expected {wanted}, got {len(args)}",
                 text=self._text,
-                position=max(self._text.find(pattern), 0),
-            ) from error
+                position=op.start,
+            )
+        param = args[0] if wanted > 1 else None
+        made = Aggregate(op.word, args[-1], param, grouping or Grouping(), span)
+        self._faults.check_aggregate(made)
+        return made
 
-    def _matrix(self, tree: Any) -> Expr:
-        return MatrixSelector(self._selector(tree.vector_selector), self._length(tree.range))
+    def _grouping(self) -> Grouping | None:
+        kind = self._accept("by", "without")
+        return None if kind is None else Grouping(self._label_names(), kind.word == "without")
 
-    def _length(self, duration: timedelta) -> int:
-        """Return *duration* in milliseconds; refuse one that rounds to none."""
-        length_ms = _milliseconds(duration)
-        if not length_ms:
-            raise ParseError("duration must be greater than 0", text=self._text)
-        return length_ms
+    def _label_names(self) -> tuple[str, ...]:
+        self._expect("(", "grouping opts", '"("')
+        found: list[str] = []
+        while not self._is(")"):
+            found.append(self._label_name())
+            if not self._accept(",") and not self._is(")"):
+                raise self._unexpected("grouping opts", '"," or ")"')
+        self._take()
+        return tuple(found)
 
-    def _subquery(self, tree: Any) -> Expr:
-        return Subquery(
-            expr=self.read(tree.expr),
-            range_ms=self._length(tree.range),
-            step_ms=None if tree.step is None else self._length(tree.step),
-            offset_ms=_milliseconds(tree.offset),
-            at=_at(tree.at),
+    def _label_name(self) -> str:
+        token = self._ahead()
+        if token.kind is Kind.STRING:
+            self._take()
+            name = unquote(token, self._text)
+            if not name:
+                raise ParseError(
+                    'invalid label name for grouping: ""', text=self._text, position=token.start
+                )
+            return name
+        named = {Kind.IDENTIFIER, Kind.METRIC_IDENTIFIER, Kind.AGGREGATOR, Kind.KEYWORD}
+        if token.kind not in named and not (token.kind is Kind.OPERATOR and token.text.isalnum()):
+            raise self._unexpected("grouping opts", "label")
+        return self._take().text
+
+    # --- matching -------------------------------------------------------------------------
+
+    def _matching(self) -> Matching:
+        cardinality = Cardinality.ONE_TO_ONE
+        names: tuple[str, ...] = ()
+        include: tuple[str, ...] = ()
+        kind = self._accept("on", "ignoring")
+        if kind is not None:
+            names = self._label_names()
+            if grouped := self._accept("group_left", "group_right"):
+                left = grouped.word == "group_left"
+                cardinality = Cardinality.MANY_TO_ONE if left else Cardinality.ONE_TO_MANY
+                include = self._label_names() if self._is("(") else ()
+        left_value, right_value = self._fills()
+        return Matching(
+            cardinality,
+            kind is not None and kind.word == "on",
+            names,
+            include,
+            left_value,
+            right_value,
         )
 
-    def _call(self, tree: Any) -> Expr:
-        return Call(
-            function=tree.func.name,
-            args=tuple(self.read(arg) for arg in tree.args),
-            returns=_VALUE_TYPES[str(tree.func.return_type)],
-        )
+    def _fills(self) -> tuple[float | None, float | None]:
+        """Return what is filled in on the left and on the right."""
+        values: dict[str, float] = {}
+        while self._is("fill", "fill_left", "fill_right") and self._fills_here():
+            side = self._take().word
+            self._expect("(")
+            values[side] = self._signed()
+            self._expect(")")
+        both = values.get("fill")
+        return values.get("fill_left", both), values.get("fill_right", both)
 
-    def _aggregate(self, tree: Any) -> Expr:
-        grouping = Grouping()
-        if tree.modifier is not None:
-            without = str(tree.modifier.type) == "AggModifierType.Without"
-            grouping = Grouping(tuple(tree.modifier.labels), without)
-        return Aggregate(
-            op=str(tree.op),
-            expr=self.read(tree.expr),
-            param=None if tree.param is None else self.read(tree.param),
-            grouping=grouping,
-        )
+    def _fills_here(self) -> bool:
+        """Tell `fill(0) metric` from a metric of that name."""
+        sign = self._ahead(2).text in {"+", "-"}
+        return self._ahead(1).text == "(" and self._ahead(2 + sign).kind in {
+            Kind.NUMBER,
+            Kind.DURATION,
+        }
 
-    def _binary(self, tree: Any) -> Expr:
-        op, modifier = str(tree.op), tree.modifier
-        matching = _matching(modifier)
-        if op in SET_OPERATORS:
-            if matching.fill_left is not None or matching.fill_right is not None:
-                raise ParseError("fill modifier is not allowed for set operators", text=self._text)
-            matching = Matching(Cardinality.MANY_TO_MANY, matching.on, matching.names)
-        return Binary(
-            op=op,
-            left=self.read(tree.lhs),
-            right=self.read(tree.rhs),
-            return_bool=modifier is not None and modifier.return_bool,
-            matching=matching,
-        )
-
-    _arms: ClassVar[dict[type, Callable[["_Reader", Any], Expr]]] = {
-        grammar.NumberLiteral: _number,
-        grammar.StringLiteral: _string,
-        grammar.ParenExpr: _paren,
-        grammar.UnaryExpr: _negation,
-        grammar.VectorSelector: _selector,
-        grammar.MatrixSelector: _matrix,
-        grammar.SubqueryExpr: _subquery,
-        grammar.Call: _call,
-        grammar.AggregateExpr: _aggregate,
-        grammar.BinaryExpr: _binary,
-    }
-
-
-def _matching(modifier: Any) -> Matching:
-    if modifier is None:
-        return Matching()
-    labels, fill = modifier.matching, modifier.fill_values
-    return Matching(
-        cardinality=_CARDINALITIES[str(modifier.card)],
-        on=labels is not None and str(labels.type) == "LabelModifierType.Include",
-        names=() if labels is None else tuple(labels.labels),
-        include=tuple(modifier.group_labels or ()),
-        fill_left=fill.lhs,
-        fill_right=fill.rhs,
-    )
-
-
-def _milliseconds(duration: timedelta | None) -> int:
-    return 0 if duration is None else duration // _MILLISECOND
-
-
-def _at(modifier: Any) -> At:
-    if modifier is None:
-        return None
-    kind = str(modifier.type)
-    if kind == "AtModifierType.Start":
-        return AtBound.START
-    if kind == "AtModifierType.End":
-        return AtBound.END
-    time: datetime = modifier.at
-    return round((time - _EPOCH) / _MILLISECOND)
+    def _signed(self) -> float:
+        sign = self._accept("-", "+")
+        if self._ahead().kind not in {Kind.NUMBER, Kind.DURATION}:
+            raise self._unexpected("fill modifier", "number")
+        value = self._number().value
+        return -value if sign is not None and sign.text == "-" else value

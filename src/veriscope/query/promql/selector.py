@@ -2,7 +2,7 @@
 
 from veriscope.query.errors import ParseError
 from veriscope.query.promql.ast import VectorSelector
-from veriscope.query.promql.parse import parse
+from veriscope.query.promql.parser import parse
 from veriscope.signals import Matcher
 
 

@@ -6,43 +6,77 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_128_digest
 
 from veriscope.query.errors import ExecutionError
-from veriscope.signals import METRIC_NAME, Grid, Labels, Matrix
+from veriscope.signals import METRIC_NAME, Grid, HistogramPoints, Labels, LabelSets, Matrix
 
 _DUPLICATES: Final = "vector cannot contain metrics with the same labelset"
+_REMEMBERED_CHOICES: Final = 4
+"""Choices of rows that are remembered with the label sets they were made from."""
 
 
 def empty(grid: Grid) -> Matrix:
     """Return the vector without series."""
     shape = (0, len(grid))
-    return Matrix((), grid, np.zeros(shape), np.zeros(shape, dtype=np.bool_))
+    return Matrix(LabelSets(), grid, np.zeros(shape), np.zeros(shape, dtype=np.bool_))
 
 
 def single(labels: Labels, grid: Grid, values: NDArray[np.float64]) -> Matrix:
     """Return the vector of one series that has a point on every step."""
-    return Matrix((labels,), grid, values[None, :], np.ones((1, len(values)), dtype=np.bool_))
+    present = np.ones((1, len(values)), dtype=np.bool_)
+    return Matrix(LabelSets((labels,)), grid, values[None, :], present)
 
 
 def on_grid(vector: Matrix, grid: Grid) -> Matrix:
     """Return *vector* with its steps called those of *grid*; a single step is repeated."""
-    shape = (len(vector.labels), len(grid))
-    return Matrix(
-        vector.labels,
-        grid,
-        np.broadcast_to(vector.values, shape),
-        np.broadcast_to(vector.present, shape),
-    )
+    steps = len(grid)
+    histograms = vector.histograms
+    if histograms is not None and steps != len(vector.grid):
+        index = np.repeat(np.arange(len(histograms.rows)), steps)
+        histograms = HistogramPoints(
+            rows=histograms.rows[index],
+            steps=np.tile(np.arange(steps), len(histograms.rows)),
+            values=histograms.values.take(index),
+        )
+    shape = (len(vector.labels), steps)
+    values, present = np.broadcast_to(vector.values, shape), np.broadcast_to(vector.present, shape)
+    return Matrix(vector.labels, grid, values, present, histograms)
 
 
 def rows(vector: Matrix, positions: NDArray[np.int64]) -> Matrix:
-    """Return the series at *positions*, in their order."""
+    """Return the series at *positions*, in their order; *vector* itself where they are all."""
+    if len(positions) == len(vector.labels) and (positions == np.arange(len(positions))).all():
+        return vector
     return Matrix(
-        tuple([vector.labels[position] for position in positions.tolist()]),
+        _chosen(vector.labels, positions),
         vector.grid,
         vector.values[positions],
         vector.present[positions],
+        None if vector.histograms is None else _rows_of(vector.histograms, positions),
     )
+
+
+def _chosen(labels: LabelSets, positions: NDArray[np.int64]) -> LabelSets:
+    """Return the label sets at *positions*: the same object for one of the last choices."""
+    remembered: dict[bytes, LabelSets] = labels.derived(_chosen, lambda _: {})
+    key = xxh3_128_digest(positions.tobytes())
+    chosen = remembered.get(key)
+    if chosen is None:
+        chosen = LabelSets([labels[position] for position in positions.tolist()])
+        if len(remembered) >= _REMEMBERED_CHOICES:
+            remembered.clear()
+        remembered[key] = chosen
+    return chosen
+
+
+def _rows_of(points: HistogramPoints, positions: NDArray[np.int64]) -> HistogramPoints:
+    starts = np.searchsorted(points.rows, positions, side="left")
+    counts = np.searchsorted(points.rows, positions, side="right") - starts
+    before = np.cumsum(counts) - counts
+    index = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    owners = np.repeat(np.arange(len(positions)), counts)
+    return HistogramPoints(owners, points.steps[index], points.values.take(index))
 
 
 def without_empty(vector: Matrix) -> Matrix:
@@ -62,7 +96,8 @@ def without_name(labels: Labels) -> Labels:
 
 def drop_names(vector: Matrix) -> Matrix:
     """Return *vector* without metric names; see `merged` for what may then be the same."""
-    return replace(vector, labels=tuple([without_name(labels) for labels in vector.labels]))
+    nameless = vector.labels.derived(without_name, _nameless)
+    return vector if nameless is None else replace(vector, labels=nameless)
 
 
 def unique(vector: Matrix) -> Matrix:
@@ -73,7 +108,7 @@ def unique(vector: Matrix) -> Matrix:
     points, they may not be the same.
     """
     vector = without_empty(vector)
-    if len(set(vector.labels)) != len(vector.labels):
+    if vector.labels.derived(_sharing, _sharing) is not None:
         raise ExecutionError(_DUPLICATES)
     return vector
 
@@ -86,18 +121,23 @@ def merged(vector: Matrix, message: str = _DUPLICATES) -> Matrix:
     *message* where two have a point at the same step.
     """
     vector = without_empty(vector)
-    numbers: dict[Labels, int] = {}
-    ids = [numbers.setdefault(labels, len(numbers)) for labels in vector.labels]
-    if len(numbers) == len(ids):
+    sharing = vector.labels.derived(_sharing, _sharing)
+    if sharing is None:
         return vector
-    owner = np.array(ids, dtype=np.int64)
+    labels, owner = sharing
     refuse_overlaps(owner, vector.present, message)
-    shape = (len(numbers), len(vector.grid))
+    shape = (len(labels), len(vector.grid))
     values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     row, step = np.nonzero(vector.present)
     values[owner[row], step] = vector.values[row, step]
     present[owner[row], step] = True
-    return Matrix(tuple(numbers), vector.grid, values, present)
+    points = vector.histograms
+    if points is not None:
+        places = np.lexsort((points.steps, owner[points.rows]))
+        points = HistogramPoints(
+            owner[points.rows][places], points.steps[places], points.values.take(places)
+        )
+    return Matrix(labels, vector.grid, values, present, points)
 
 
 def refuse_overlaps(owner: NDArray[np.int64], present: NDArray[np.bool_], message: str) -> None:
@@ -112,7 +152,24 @@ def refuse_overlaps(owner: NDArray[np.int64], present: NDArray[np.bool_], messag
 
 def order_by_labels(labels: Sequence[Labels]) -> NDArray[np.int64]:
     """Return the positions of *labels* in Prometheus' order of label sets."""
+    return LabelSets(labels).derived(order_by_labels, _order)
+
+
+def _order(labels: LabelSets) -> NDArray[np.int64]:
     return np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.int64)
+
+
+def _nameless(labels: LabelSets) -> LabelSets | None:
+    """Return *labels* without metric names; None where they have none."""
+    nameless = LabelSets([without_name(row) for row in labels])
+    return None if nameless == labels else nameless
+
+
+def _sharing(labels: LabelSets) -> tuple[LabelSets, NDArray[np.int64]] | None:
+    """Return the different ones of *labels* and which each row has; None where all differ."""
+    numbers: dict[Labels, int] = {}
+    ids = [numbers.setdefault(row, len(numbers)) for row in labels]
+    return None if len(numbers) == len(ids) else (LabelSets(numbers), np.array(ids, np.int64))
 
 
 def spell(labels: Labels) -> str:

@@ -80,7 +80,7 @@ def of_dates(
     """Return the PromQL function of Unix seconds; without an argument, of the evaluation time."""
 
     def apply(call: Invocation) -> Matrix:
-        given = call.vector(0) if call.args else single((), call.grid, seconds(call.grid))
+        given = call.floats(0) if call.args else single((), call.grid, seconds(call.grid))
         dated = np.abs(given.values) < _LIMIT_SECONDS
         whole = np.where(dated, np.trunc(given.values), 0.0).astype(np.int64)
         values = np.where(dated, function(whole.astype("datetime64[s]")), np.nan)

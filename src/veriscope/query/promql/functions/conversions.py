@@ -16,7 +16,7 @@ def seconds(grid: Grid) -> Scalar:
 
 def scalar(call: Invocation) -> Scalar:
     """Return the value of the only series of a step; NaN where there is none, or several."""
-    vector = call.vector(0)
+    vector = call.floats(0)
     only = vector.present.sum(axis=0) == 1
     values = np.where(vector.present, vector.values, 0.0).sum(axis=0)
     return np.where(only, values, np.nan)
@@ -36,7 +36,7 @@ def timestamp(call: Invocation) -> Matrix:
     """Return the evaluation time wherever there is a point (of a selector: see `Newest`)."""
     given = call.vector(0)
     values = np.broadcast_to(seconds(call.grid), given.values.shape)
-    return merged(drop_names(replace(given, values=values)))
+    return merged(drop_names(replace(given, values=values, histograms=None)))
 
 
 def pi(call: Invocation) -> Scalar:

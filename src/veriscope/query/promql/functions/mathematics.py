@@ -50,7 +50,7 @@ def elementwise(function: Elementwise) -> Callable[[Invocation], Matrix]:
     """Return the PromQL function that applies *function* to each value."""
 
     def apply(call: Invocation) -> Matrix:
-        vector = call.vector(0)
+        vector = call.floats(0)
         return merged(drop_names(replace(vector, values=function(vector.values))))
 
     return apply
@@ -58,7 +58,7 @@ def elementwise(function: Elementwise) -> Callable[[Invocation], Matrix]:
 
 def round_(call: Invocation) -> Matrix:
     """Round to the nearest multiple of the second argument (default 1), halves up."""
-    vector = call.vector(0)
+    vector = call.floats(0)
     nearest = call.scalar(1) if len(call.args) > 1 else np.ones(len(call.grid))
     # Prometheus multiplies by the inverse, which rounds differently from a division.
     inverse = 1.0 / nearest
@@ -68,7 +68,7 @@ def round_(call: Invocation) -> Matrix:
 
 def clamp(call: Invocation) -> Matrix:
     """Limit values to `[low, high]`; no points on steps where low is above high."""
-    vector, low, high = call.vector(0), call.scalar(1), call.scalar(2)
+    vector, low, high = call.floats(0), call.scalar(1), call.scalar(2)
     values = np.maximum(low, np.minimum(high, vector.values))
     present = vector.present & ~(low > high)
     return merged(drop_names(replace(vector, values=values, present=present)))
@@ -76,11 +76,11 @@ def clamp(call: Invocation) -> Matrix:
 
 def clamp_min(call: Invocation) -> Matrix:
     """Limit values from below."""
-    vector = call.vector(0)
+    vector = call.floats(0)
     return merged(drop_names(replace(vector, values=np.maximum(call.scalar(1), vector.values))))
 
 
 def clamp_max(call: Invocation) -> Matrix:
     """Limit values from above."""
-    vector = call.vector(0)
+    vector = call.floats(0)
     return merged(drop_names(replace(vector, values=np.minimum(call.scalar(1), vector.values))))

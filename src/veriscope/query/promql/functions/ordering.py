@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from veriscope.query.promql.functions.invocation import Invocation
-from veriscope.query.promql.vectors import rows
+from veriscope.query.promql.vectors import rows, without_empty
 from veriscope.signals import Labels, Matrix, label_value
 
 _CHUNKS: Final = re.compile(r"[0-9]+|[^0-9]+")
@@ -18,7 +18,7 @@ def by_value(*, descending: bool) -> Callable[[Invocation], Matrix]:
     """Return `sort` or `sort_desc`: by the value at the first step, NaN last."""
 
     def apply(call: Invocation) -> Matrix:
-        vector = call.vector(0)
+        vector = without_empty(call.floats(0))
         keys = -vector.values[:, 0] if descending else vector.values[:, 0]
         return rows(vector, np.argsort(keys, kind="stable"))
 

@@ -10,7 +10,7 @@ import re2
 from veriscope.query.errors import ExecutionError
 from veriscope.query.promql.functions.invocation import Invocation
 from veriscope.query.promql.vectors import unique
-from veriscope.signals import Labels, Matrix, label_value, to_labels
+from veriscope.signals import Labels, LabelSets, Matrix, label_value, to_labels
 
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
@@ -52,7 +52,7 @@ def label_join(call: Invocation) -> Matrix:
 
 
 def _relabel(vector: Matrix, write: Callable[[Labels], Labels]) -> Matrix:
-    return unique(replace(vector, labels=tuple([write(labels) for labels in vector.labels])))
+    return unique(replace(vector, labels=LabelSets([write(labels) for labels in vector.labels])))
 
 
 def _compile(pattern: str) -> Any:

@@ -12,15 +12,18 @@ from veriscope.query.promql.functions import (
     relabelling,
 )
 from veriscope.query.promql.functions.invocation import Invocation, Value
+from veriscope.query.promql.histograms import estimates
 
 INSTANT_FUNCTIONS: Final[dict[str, Callable[[Invocation], Value]]] = {
     **{name: mathematics.elementwise(function) for name, function in mathematics.UNARY.items()},
     **{name: calendar.of_dates(function) for name, function in calendar.CALENDAR.items()},
+    **{name: histograms.of_native_histograms(name) for name in estimates.SIMPLE},
     "clamp": mathematics.clamp,
     "clamp_max": mathematics.clamp_max,
     "clamp_min": mathematics.clamp_min,
     "histogram_fraction": histograms.histogram_fraction,
     "histogram_quantile": histograms.histogram_quantile,
+    "histogram_quantiles": histograms.histogram_quantiles,
     "label_join": relabelling.label_join,
     "label_replace": relabelling.label_replace,
     "pi": conversions.pi,

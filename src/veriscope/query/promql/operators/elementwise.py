@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriscope.query.promql.ast import COMPARISONS
+from veriscope.query.promql.histograms.annotations import Remarks
+from veriscope.query.promql.histograms.operators import TRIMS, on_scalar
 from veriscope.query.promql.vectors import drop_names, merged
 from veriscope.signals import Matrix
 
@@ -42,14 +44,32 @@ def on_vector_and_scalar(
     *,
     return_bool: bool,
     swapped: bool,
+    remarks: Remarks,
 ) -> Matrix:
     """
     Return `vector op scalar`, or `scalar op vector` where *swapped*.
 
-    A comparison keeps the vector's points for which it holds, unless *return_bool*.
+    A comparison keeps the vector's points for which it holds, unless *return_bool*. What there
+    is to say of histograms goes to *remarks*.
     """
     left, right = (scalar, vector.values) if swapped else (vector.values, scalar)
-    result = OPERATIONS[op](left, right)
-    if op in COMPARISONS and not return_bool:
-        return merged(replace(vector, present=vector.present & result.astype(np.bool_)))
-    return merged(drop_names(replace(vector, values=result.astype(np.float64))))
+    filters = op in COMPARISONS and not return_bool
+    if op in TRIMS:
+        answer = vector
+    else:
+        result = OPERATIONS[op](left, right)
+        if filters:
+            answer = replace(vector, present=vector.present & result.astype(np.bool_))
+        else:
+            answer = replace(vector, values=result.astype(np.float64))
+    if vector.histograms is not None or op in TRIMS:
+        answer = on_scalar(
+            op,
+            vector,
+            scalar,
+            answer,
+            return_bool=return_bool,
+            swapped=swapped,
+            remarks=remarks,
+        )
+    return merged(answer if filters or op in TRIMS else drop_names(answer))

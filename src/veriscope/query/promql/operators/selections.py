@@ -1,108 +1,139 @@
 """Aggregations that choose or count: `topk`, `bottomk`, `limitk`, `limit_ratio`, `count_values`."""
 
-import hashlib
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh64_intdigest
 
 from veriscope.query.errors import ExecutionError
-from veriscope.query.promql.floats import format_float
+from veriscope.query.promql.floats import format_float, format_general
+from veriscope.query.promql.operators import aggregation_kernels as kernels
+from veriscope.query.promql.operators.aggregations import run_steps
 from veriscope.query.promql.operators.groups import Groups
+from veriscope.query.promql.threads import frozen
 from veriscope.query.promql.vectors import rows
-from veriscope.signals import Labels, Matrix, to_labels
+from veriscope.signals import Labels, LabelSets, Matrix, to_labels
 
 _INT64_LIMIT: Final = 2.0**63
+_LARGEST_HASH: Final = float(2**64 - 1)
+_LONG: Final = 255
+"""Bytes from which on a string's length takes four bytes."""
+_NAN_BITS: Final = 0x7FF8000000000001
 
 
 def top(vector: Matrix, groups: Groups, k: NDArray[np.float64], *, largest: bool) -> Matrix:
     """
     Return, at each step, the *k* largest (or smallest) of each group; NaN is chosen last.
 
-    Rows come group by group, the best of the first step first: the order of an instant query.
-    Of equal values, the earlier series is chosen.
+    The rows of a single step come group by group, the best first: the order of an instant query.
+    Of equal values, those are chosen that Prometheus chooses from series in the same order.
     """
-    wanted = _counts(k)
-    kept = np.zeros_like(vector.present)
-    order: list[NDArray[np.int64]] = []
-    for members in groups.members():
-        ranks = _ranks(vector, members, largest=largest)
-        kept[members] = vector.present[members] & (ranks < wanted)
-        order.append(members[np.argsort(ranks[:, 0], kind="stable")])
-    chosen = Matrix(vector.labels, vector.grid, vector.values, kept)
-    return rows(chosen, np.concatenate(order)) if order else chosen
+    op = kernels.TOPK if largest else kernels.BOTTOMK
+    kept, places = _choose(op, vector, groups, k)
+    chosen = np.flatnonzero(kept.any(axis=1))
+    if len(vector.grid) == 1:
+        keys, place = vector.values[chosen, 0] * (-1 if largest else 1), places[chosen]
+        unordered = np.isnan(keys)
+        # Sorting a heap leaves equals in its order, and NaN in the reverse of it.
+        place = np.where(unordered, -place, place)
+        keys = np.where(unordered, 0.0, keys)
+        chosen = chosen[np.lexsort((place, keys, unordered, groups.ids[chosen]))]
+    return rows(replace(vector, present=kept), chosen)
 
 
 def limit(vector: Matrix, groups: Groups, k: NDArray[np.float64]) -> Matrix:
     """Return, at each step, the first *k* series of each group."""
-    wanted = _counts(k)
-    kept = np.zeros_like(vector.present)
-    for members in groups.members():
-        present = vector.present[members]
-        kept[members] = present & (np.cumsum(present, axis=0) <= wanted)
-    return Matrix(vector.labels, vector.grid, vector.values, kept)
+    kept, _ = _choose(kernels.LIMITK, vector, groups, k)
+    return rows(replace(vector, present=kept), np.flatnonzero(kept.any(axis=1)))
 
 
 def limit_ratio(vector: Matrix, groups: Groups, ratio: NDArray[np.float64]) -> Matrix:
     """
     Return the share *ratio* of the series, the same ones at every step and in every query.
 
-    A negative *ratio* chooses exactly the series that `1 + ratio` leaves out. Which series
-    fall on which side differs from Prometheus, whose hash of labels is its own.
+    A negative *ratio* chooses exactly the series that `1 + ratio` leaves out. Which series fall
+    on which side is as in Prometheus, whose hash of labels decides.
     """
     del groups  # each series is drawn by itself
     if np.isnan(ratio).any():
         raise ExecutionError("Ratio value is NaN")
-    place = np.array([_place(labels) for labels in vector.labels])[:, None]
+    place = vector.labels.derived("places", _places)[:, None]
     ratio = np.clip(ratio, -1.0, 1.0)
     chosen = np.where(ratio >= 0, place < ratio, place >= 1 + ratio)
-    return Matrix(vector.labels, vector.grid, vector.values, vector.present & chosen)
+    return replace(vector, present=vector.present & chosen)
 
 
-def count_values(vector: Matrix, groups: Groups, label: str) -> Matrix:
+def count_values(vector: Matrix, groups: Groups, label: str, *, dropped: bool = False) -> Matrix:
     """
     Return how many series of each group have each value, which becomes *label*.
 
-    Raises `ExecutionError` for an empty *label*.
+    Where *dropped*, the grouping drops *label* from its results. Raises `ExecutionError` for an
+    empty *label*.
     """
     if not label:
         raise ExecutionError('invalid label name ""')
-    found: dict[Labels, NDArray[np.float64]] = {}
-    for common, members in zip(groups.labels, groups.members(), strict=True):
-        values, present = vector.values[members], vector.present[members]
-        for value in np.unique(values[present]).tolist():
-            same = np.isnan(values) if np.isnan(value) else values == value
-            labels = to_labels({**dict(common), label: format_float(value)})
-            count = (present & same).sum(axis=0, dtype=np.float64)
-            found[labels] = found.get(labels, 0.0) + count
-    shape = (len(found), len(vector.grid))
-    counts = np.concatenate([*found.values(), np.zeros(0)]).reshape(shape)
-    return Matrix(tuple(found), vector.grid, counts, counts > 0)
+    row, step = np.nonzero(vector.present)
+    bits = vector.values[row, step].view(np.int64)
+    bits[np.isnan(vector.values[row, step])] = _NAN_BITS
+    distinct, value_of = np.unique(bits, return_inverse=True)
+    pairs, pair_of = np.unique(
+        groups.ids[row] * max(1, len(distinct)) + value_of, return_inverse=True
+    )
+    texts = [format_float(value) for value in distinct.view(np.float64).tolist()]
+    numbers: dict[Labels, int] = {}
+    places = []
+    for pair in pairs.tolist():
+        group, value = divmod(pair, len(distinct))
+        added = {} if dropped else {label: texts[value]}
+        labels = to_labels({**dict(groups.labels[group]), **added})
+        places.append(numbers.setdefault(labels, len(numbers)))
+    owner = np.array(places, dtype=np.int64)[pair_of]
+    steps = len(vector.grid)
+    shape = (len(numbers), steps)
+    counts = np.bincount(owner * steps + step, minlength=shape[0] * steps).reshape(shape)
+    return Matrix(LabelSets(numbers), vector.grid, counts.astype(np.float64), counts > 0)
 
 
-def _ranks(vector: Matrix, members: NDArray[np.int64], *, largest: bool) -> NDArray[np.int64]:
-    """Return each member's place, 0 the best, at each step."""
-    keys = -vector.values[members] if largest else vector.values[members]
-    absent, unordered = ~vector.present[members], np.isnan(keys)
-    order = np.lexsort((np.where(unordered, 0.0, keys), unordered, absent), axis=0)
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(len(members))[:, None], axis=0)
-    return ranks
+def _choose(
+    op: int, vector: Matrix, groups: Groups, k: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return which points are chosen, and each row's place in its heap at the first step."""
+    kept = np.zeros(vector.present.shape, dtype=np.bool_)
+    places = np.zeros(len(vector.labels), dtype=np.int64)
+    if (k < 1).all():
+        return kept, places
+    columns = frozen(vector.values), frozen(vector.present)
+    grouped = frozen(groups.order), frozen(groups.bounds), frozen(_counts(k))
+    run_steps(vector, lambda begin, stop: partial(
+        kernels.choose_groups, op, *columns, *grouped, begin, stop, kept, places
+    ))  # fmt: skip
+    return kept, places
 
 
-def _place(labels: Labels) -> float:
-    """Return where in `[0, 1)` a hash puts *labels*."""
-    text = "\xff".join([part for pair in labels for part in pair])
-    digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / 2.0**48
+def _places(labels: LabelSets) -> NDArray[np.float64]:
+    """Return where in `[0, 1)` Prometheus' hash puts each of *labels*."""
+    return np.array([xxh64_intdigest(_encoded(row)) / _LARGEST_HASH for row in labels])
 
 
-def _counts(k: NDArray[np.float64]) -> NDArray[np.float64]:
+def _encoded(labels: Labels) -> bytes:
+    """Return *labels* as Prometheus keeps and hashes them: each string behind its length."""
+    parts = [part.encode() for pair in labels for part in pair]
+    return b"".join([_length(len(part)) + part for part in parts])
+
+
+def _length(size: int) -> bytes:
+    return bytes((size,)) if size < _LONG else b"\xff" + size.to_bytes(3, "little")
+
+
+def _counts(k: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return *k* as whole numbers; raise `ExecutionError` where it is none."""
     if np.isnan(k).any():
         raise ExecutionError("Parameter value is NaN")
-    if (k >= _INT64_LIMIT).any():
-        raise ExecutionError(f"Scalar value {float(k.max())!r} overflows int64")
     if (k <= -_INT64_LIMIT).any():
-        raise ExecutionError(f"Scalar value {float(k.min())!r} underflows int64")
-    return np.trunc(k)
+        raise ExecutionError(f"Scalar value {format_general(float(k.min()))} underflows int64")
+    if (k >= _INT64_LIMIT).any():
+        raise ExecutionError(f"Scalar value {format_general(float(k.max()))} overflows int64")
+    return k.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Native histograms in PromQL: arithmetic, windows, functions and answers, on whole columns."""
