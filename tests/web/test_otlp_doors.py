@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -19,6 +24,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -168,7 +175,7 @@ async def test_json_is_read_as_otlp_spells_it(web: Any) -> None:
     assert (record["body"], record["trace_id"]) == ("sold", TRACE)
 
 
-@pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs"])
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs", "/v1/metrics"])
 async def test_an_empty_request_is_fine(web: Any, path: str) -> None:
     """A client with nothing to say is not at fault."""
     assert (await _post(web, path, b""))[0] == 200
@@ -302,3 +309,143 @@ async def test_what_the_sdk_encodes_is_read_as_it_was_recorded(web: Any) -> None
     [record] = (await _get(web, "/api/veriscope/v1/logs?service=sdk"))["data"]
     assert (record["body"], record["severity_number"]) == ({"said": ["hello"]}, 13)
     assert (record["attributes"], record["trace_id"]) == ({"user": "é"}, trace_id)
+
+
+def metrics(*values: float, name: str = "requests", at_ns: int = NOW_NS) -> bytes:
+    """Return a request of a gauge with so many points."""
+    request = ExportMetricsServiceRequest()
+    of = request.resource_metrics.add()
+    for key, value in (("service.name", "shop"), ("service.instance.id", "a"), ("host.name", "h")):
+        of.resource.attributes.add(key=key).value.string_value = value
+    metric = of.scope_metrics.add().metrics.add(name=name, unit="By", description="What.")
+    for number, value in enumerate(values):
+        point = metric.gauge.data_points.add(time_unix_nano=at_ns, as_double=value)
+        point.attributes.add(key="n").value.int_value = number
+    return request.SerializeToString()
+
+
+async def _query(
+    web: Any, text: str, time_s: float = NOW_NS / 1e9 + 1
+) -> list[tuple[dict[str, str], str]]:
+    async with web.get("/api/v1/query", params={"query": text, "time": time_s}) as answer:
+        found = (await answer.json())["data"]["result"]
+    return [(each["metric"], each["value"][1]) for each in found]
+
+
+async def test_metrics_are_stored_when_they_are_answered(web: Any) -> None:
+    """The series are found under Prometheus' names, with their target and what is known of it."""
+    status, body, headers = await _post(web, "/v1/metrics", metrics(1.5, 2.5))
+    assert (status, body, headers["Content-Type"]) == (200, b"", PROTOBUF)
+    found = await _query(web, "requests_bytes")
+    target = {"job": "shop", "instance": "a"}
+    assert found == [
+        ({"__name__": "requests_bytes", **target, "n": "0"}, "1.5"),
+        ({"__name__": "requests_bytes", **target, "n": "1"}, "2.5"),
+    ]
+    [(labels, value)] = await _query(web, "target_info")
+    assert (labels["host_name"], labels["job"], value) == ("h", "shop", "1")
+    known = (await _get(web, "/api/v1/metadata?metric=requests_bytes"))["data"]
+    assert known == {"requests_bytes": [{"type": "gauge", "help": "What.", "unit": "bytes"}]}
+
+
+async def test_json_metrics_are_read_as_otlp_spells_them(web: Any) -> None:
+    """64-bit numbers may be strings; ids of exemplars are hexadecimal."""
+    point = {"timeUnixNano": str(NOW_NS), "asInt": "7", "exemplars": [{"traceId": TRACE}]}
+    total = {"dataPoints": [point], "aggregationTemporality": 2, "isMonotonic": True}
+    document = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "n", "sum": total}]}]}]}
+    packed = gzip.compress(json.dumps(document).encode())
+    status, body, _ = await _post(web, "/v1/metrics", packed, JSON, **{"Content-Encoding": "gzip"})
+    assert (status, json.loads(body)) == (200, {})
+    assert await _query(web, "n_total") == [({"__name__": "n_total"}, "7")]
+
+
+async def test_points_that_cannot_be_stored_are_counted_in_the_answer(web: Any) -> None:
+    """The others are stored; the answer has the encoding of the request."""
+    late = metrics(1, name="late", at_ns=5 * 10**18)
+    status, body, _ = await _post(web, "/v1/metrics", metrics(1.0) + late)
+    partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    assert (status, partial.rejected_data_points) == (200, 1)
+    assert partial.error_message == (
+        "1 dropped: a data point has no time between 1970 and 2100; send Unix nanoseconds"
+        " (metric 'late')"
+    )
+    assert len(await _query(web, "requests_bytes")) == 1
+    document = {
+        "resourceMetrics": [
+            {"scopeMetrics": [{"metrics": [{"name": "m", "gauge": {"dataPoints": [{}]}}]}]}
+        ]
+    }
+    status, body, _ = await _post(web, "/v1/metrics", json.dumps(document).encode(), JSON)
+    found = json.loads(body)["partialSuccess"]
+    assert (status, found["rejectedDataPoints"]) == (200, "1")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (metrics(1.0)[:-1], 400, "well-formed protobuf"),
+        (b"\x3a\x03abc", 400, "not an ExportMetricsServiceRequest"),
+        (bytes(100_001), 413, "100,000 allowed"),
+    ],
+)
+async def test_bad_metrics_are_refused_as_a_whole(
+    web: Any, body: bytes, status: int, reason: str
+) -> None:
+    """Each fault has its words, and harms no other request."""
+    found_status, answer, _ = await _post(web, "/v1/metrics", body)
+    assert found_status == status
+    assert reason in _status(answer)[1]
+    assert (await _post(web, "/v1/metrics", metrics(3.0)))[0] == 200
+    assert [value for _, value in await _query(web, "requests_bytes")] == ["3"]
+
+
+async def test_metrics_of_the_sdk_are_read_as_they_were_recorded(web: Any) -> None:
+    """Every instrument, made and encoded by OpenTelemetry's own SDK."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], Resource.create({"service.name": "sdk"}))
+    meter = provider.get_meter("library")
+    counter = meter.create_counter("http.requests", "{request}")
+    counter.add(2, {"route": "/"})
+    counter.add(3, {"route": "/"})
+    meter.create_up_down_counter("queue.size").add(-4)
+    histogram = meter.create_histogram("latency", "s", explicit_bucket_boundaries_advisory=[0.5, 1])
+    for value in (0.2, 0.7, 3):
+        histogram.record(value)
+    meter.create_gauge("load", "1").set(0.25)
+    body = encode_metrics(reader.get_metrics_data()).SerializeToString()
+    provider.shutdown()
+    status, answer, _ = await _post(web, "/v1/metrics", body)
+    assert (status, answer) == (200, b"")
+
+    async def values(query: str) -> dict[str, str]:
+        found = await _query(web, query, time.time())
+        return {labels.get("le", ""): value for labels, value in found}
+
+    assert await values('http_requests_total{route="/"}') == {"": "5"}
+    assert await values("queue_size") == {"": "-4"}
+    assert await values("load_ratio") == {"": "0.25"}
+    assert await values("latency_seconds_bucket") == {"+Inf": "3", "0.5": "1", "1": "2"}
+    assert await values("latency_seconds_sum") == {"": "3.9"}
+    assert await values('target_info{telemetry_sdk_name="opentelemetry"}') == {"": "1"}
+
+
+async def test_exponential_histograms_and_exemplars_are_found(web: Any) -> None:
+    """A native histogram answers its quantiles, an exemplar leads to its trace."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="t", unit="s")
+    metric.exponential_histogram.aggregation_temporality = 2
+    point = metric.exponential_histogram.data_points.add(
+        time_unix_nano=NOW_NS, count=4, sum=6.0, scale=0
+    )
+    point.positive.offset = 0
+    point.positive.bucket_counts.extend([2, 2])
+    point.exemplars.add(time_unix_nano=NOW_NS, as_double=3.0, trace_id=bytes.fromhex(TRACE))
+    assert (await _post(web, "/v1/metrics", request.SerializeToString()))[0] == 200
+    found = await _query(web, "histogram_count(t_seconds) + histogram_sum(t_seconds)")
+    assert [value for _, value in found] == ["10"]
+    assert [value for _, value in await _query(web, "histogram_quantile(1, t_seconds)")] == ["4"]
+    span = {"start": NOW_NS / 1e9 - 1, "end": NOW_NS / 1e9 + 1}
+    asked = {"query": "t_seconds", **span}
+    async with web.get("/api/v1/query_exemplars", params=asked) as answer:
+        [series] = (await answer.json())["data"]
+    assert series["exemplars"][0]["labels"] == {"trace_id": TRACE}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from veriscope.signals import SampleBatch, to_labels
-from veriscope.store import EngineError, Store
+from veriscope.store import EngineError, SeriesLimits, Store
 from veriscope.wire import remote_write
+from veriscope.wire.protobuf_fields import delimited, varint
 
 T0 = 1_700_000_000_000
 HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
@@ -96,12 +97,14 @@ async def test_a_body_over_the_limit_without_a_length_is_cut_off(web: Any) -> No
     "headers",
     [
         {"Content-Type": "application/json"},
-        {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
+        {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v3.Request"},
+        {"Content-Type": "application/x-protobuf;proto"},
+        {"Content-Type": "application/x-protobuf; proto="},
         {"Content-Encoding": "gzip"},
     ],
 )
 async def test_another_format_is_refused_as_such(web: Any, headers: dict[str, str]) -> None:
-    """415 makes a client fall back to remote write 1.0."""
+    """415 makes a client fall back to another version."""
     status, text = await _post(web, remote_write.compress(message()), **headers)
     assert status == 415
     assert "send" in text
@@ -115,7 +118,7 @@ async def test_a_store_that_fails_asks_for_the_body_again(
     def fail(*_: object) -> None:
         raise EngineError("the storage engine failed: no space left")
 
-    monkeypatch.setattr(store._engine, "insert_protobuf", fail)
+    monkeypatch.setattr(store._engine, "insert_arrow", fail)
     body = remote_write.compress(message())
     async with web.post("/api/v1/write", data=body, headers=HEADERS) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
@@ -123,3 +126,71 @@ async def test_a_store_that_fails_asks_for_the_body_again(
     monkeypatch.undo()
     assert (await _post(web, body))[0] == 204
     assert await _count(web) == 1
+
+
+_V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+_WRITTEN = "X-Prometheus-Remote-Write-{}-Written"
+
+
+def request_v2(*names: str) -> bytes:
+    """Return a request of version 2: a sample and an exemplar of each metric of *names*."""
+    symbols = b"".join(delimited(4, text.encode()) for text in ("", "__name__", "t", *names))
+    exemplar = delimited(1, b"\x02\x01") + b"\x18" + varint(T0)
+    return symbols + b"".join(
+        delimited(
+            5,
+            delimited(1, b"\x01" + varint(3 + place))
+            + remote_write._sample(T0, 1.0)
+            + delimited(4, exemplar),
+        )
+        for place in range(len(names))
+    )
+
+
+async def _written(web: Any, body: bytes, content_type: str = _V2) -> tuple[int, list[str | None]]:
+    headers = {**HEADERS, "Content-Type": content_type}
+    compressed = remote_write.compress(body)
+    async with web.post("/api/v1/write", data=compressed, headers=headers) as answer:
+        kinds = ("Samples", "Histograms", "Exemplars")
+        return answer.status, [answer.headers.get(_WRITTEN.format(kind)) for kind in kinds]
+
+
+async def test_version_2_is_stored_and_counted(web: Any) -> None:
+    """The sender is told what was written, and nothing where all was refused."""
+    assert await _written(web, request_v2("a", "b")) == (204, ["2", "0", "2"])
+    assert await _count(web) == 2
+    assert await _written(web, b"") == (204, ["0", "0", "0"])
+    assert await _written(web, b"no protobuf at all") == (400, ["0", "0", "0"])
+    assert await _written(web, message()) == (400, ["0", "0", "0"])
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-protobuf",
+        "application/x-protobuf;proto=prometheus.WriteRequest",
+        'APPLICATION/X-Protobuf; charset=utf-8; proto="prometheus.WriteRequest"',
+    ],
+)
+async def test_version_1_is_what_a_sender_means_otherwise(web: Any, content_type: str) -> None:
+    """It asks for no counts and gets none."""
+    assert await _written(web, message(), content_type) == (204, [None, None, None])
+
+
+async def test_a_limit_on_series_refuses_the_new_ones_only(
+    web: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400 with the words of the limit; the rest is stored, and counted."""
+    monkeypatch.setattr(store.metrics._series._gate, "_limits", SeriesLimits(max_series=30))
+    fits, late = (f"m{number}" for number in range(30)), ["one", "too", "many"]
+    assert (await _written(web, request_v2(*fits)))[0] == 204
+    assert await _written(web, request_v2("m3", *late)) == (400, ["1", "0", "1"])
+    status, text = await _post(
+        web, remote_write.compress(message(to_labels({"__name__": "another"})))
+    )
+    assert (status, "30 series are active, 30 allowed (ingest.max_series)" in text) == (400, True)
+    assert await _count(web) == 30
+    async with web.get("/metrics") as answer:
+        page = await answer.text()
+    assert 'veriscope_ingest_refused_samples_total{option="max_series"} 7.0' in page
+    assert 'veriscope_ingest_samples_total{door="remote_write"} 62.0' in page

@@ -16,8 +16,8 @@ _SELF_EVERY_S: Final = 5
 
 def create_loops(
     config: Config, sink: Sink, *, clock: Clock, registry: CollectorRegistry, collect: bool
-) -> list[CollectLoop | Scraper]:
-    """Return the loops that fill *sink*: *registry*, targets, and with *collect* this machine."""
+) -> tuple[CollectLoop, Scraper]:
+    """Return the loops that fill *sink*: *registry* and with *collect* this machine; targets."""
     every = max(1, round(_SELF_EVERY_S / config.collect.interval.seconds))
     collectors: list[Collector] = [RegistryCollector(registry, every)]
     if collect and config.collect.host.enabled:
@@ -33,4 +33,4 @@ def create_loops(
         external_labels=to_labels({"job": "veriscope", "instance": platform.node()}),
     )
     scraper = Scraper(config.scrape_configs, config.global_, sink, clock=clock, registry=registry)
-    return [loop, scraper]
+    return loop, scraper

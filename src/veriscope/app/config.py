@@ -1,12 +1,9 @@
 """The configuration file: YAML, read strictly; every fault names its line and its cure."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import yaml
 from msgspec.structs import replace
 
 from veriscope.collect import (
@@ -19,8 +16,12 @@ from veriscope.collect import (
 )
 from veriscope.ingest import IngestOptions
 from veriscope.query import QueryOptions
-from veriscope.signals import Duration, InvalidInputError, decode_unit, require_at_least
+from veriscope.rules import RuleOptions
+from veriscope.signals import ByteSize, Duration, InvalidInputError, require_at_least
+from veriscope.signals.yaml_documents import DocumentError, decode_yaml
 from veriscope.store import RetentionOptions
+from veriscope.store.options import DEFAULT_CACHE_BYTES
+from veriscope.wire.otlp.metrics.options import OtlpOptions
 
 # Reading the machine takes milliseconds; more often than this it would mostly read itself.
 _SHORTEST_MS: Final = 50
@@ -44,12 +45,18 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     listen: str = "127.0.0.1:7070"
     """`host:port` of everything HTTP; port 0 takes a free one."""
+    otlp_grpc_listen: str | None = None
+    """`host:port` of OTLP/gRPC, or `off`; else 127.0.0.1:4317 where that is free."""
+    otlp_http_listen: str | None = None
+    """`host:port` of OTLP/HTTP beside `listen`, or `off`; else 127.0.0.1:4318 where it is free."""
     token_file: str | None = None
     """File with the token that every request must carry; needed off loopback unless TLS is set."""
     tls: TlsOptions | None = None
     """Serve HTTPS."""
     max_connections: int = 1_000
     """Connections that may be open at once; a request on a further one is answered 503."""
+    enable_admin_api: bool = False
+    """Whether series can be deleted and the store copied through the API."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_connections")
@@ -78,6 +85,8 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Database that holds every table."""
     max_concurrent_queries: int = 4
     """Engine queries that run at once."""
+    cache_bytes: ByteSize = ByteSize(DEFAULT_CACHE_BYTES)
+    """Memory for samples of metrics that are asked for often; embedded engine only."""
     retention: RetentionOptions = msgspec.field(default_factory=RetentionOptions)
     """How long each signal is kept."""
 
@@ -95,12 +104,20 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `global` and `scrape_configs` are Prometheus', key for key."""
+    """
+    The whole file.
+
+    `global`, `scrape_configs`, `rule_files` and `otlp` are Prometheus', key for key.
+    """
 
     global_: GlobalConfig = msgspec.field(default_factory=GlobalConfig, name="global")
     """Defaults of every scrape."""
     scrape_configs: tuple[ScrapeConfig, ...] = ()
     """Targets to scrape."""
+    rule_files: tuple[str, ...] = ()
+    """Rule files, as globs; relative ones are taken from this file's directory."""
+    rules: RuleOptions = msgspec.field(default_factory=RuleOptions)
+    """How rules are evaluated."""
     server: ServerOptions = msgspec.field(default_factory=ServerOptions)
     """Who may reach the server."""
     collect: CollectOptions = msgspec.field(default_factory=CollectOptions)
@@ -109,6 +126,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where the data rests."""
     ingest: IngestOptions = msgspec.field(default_factory=IngestOptions)
     """Limits on what is accepted."""
+    otlp: OtlpOptions = msgspec.field(default_factory=OtlpOptions)
+    """How metrics that come by OTLP are named and labelled."""
     query: QueryOptions = msgspec.field(default_factory=QueryOptions)
     """Limits on what is asked."""
     agent: AgentOptions = msgspec.field(default_factory=AgentOptions)
@@ -129,25 +148,9 @@ def load_config(path: Path) -> Config:
 def parse_config(text: str, name: str) -> Config:
     """Read the file's *text*; *name* is what errors call it."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            return Config()
-        _refuse_duplicates(root, name)
-        data = yaml.safe_load(text)
-    except yaml.reader.ReaderError as error:
-        raise ConfigError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: not YAML: {error.problem}") from error
-    try:
-        return msgspec.convert(data, Config, dec_hook=decode_unit)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `")
-        path = list(_steps(place.rstrip("`")))
-        if unknown := _UNKNOWN.search(message):
-            path.append(unknown[1])
-            message = f"unknown key `{unknown[1]}`; remove it or correct its spelling"
-        raise ConfigError(f"{name}:{_line(root, path)}: {message}") from error
+        return decode_yaml(text, name, Config)
+    except DocumentError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _resolve_paths(config: Config, directory: Path) -> Config:
@@ -166,54 +169,5 @@ def _resolve_paths(config: Config, directory: Path) -> Config:
     if agent.ca_file is not None:
         agent = replace(agent, ca_file=str(directory / agent.ca_file))
     jobs = tuple(resolve_paths(job, directory) for job in config.scrape_configs)
-    return replace(config, server=server, agent=agent, scrape_configs=jobs)
-
-
-_UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-
-
-def _steps(place: str) -> Iterator[str | int]:
-    for name, index in _STEP.findall(place):
-        yield name or (int(index) if index.isdigit() else index)
-
-
-def _line(root: yaml.Node, path: list[str | int]) -> int:
-    """Return the line, from 1, of what *path* leads to, as far as it leads."""
-    node, line = root, root.start_mark.line
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == step), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1
-
-
-def _refuse_duplicates(root: yaml.Node, name: str) -> None:
-    # An alias leads to a node that was seen before, or is being looked into.
-    waiting, known = [root], {id(root)}
-    while waiting:
-        node = waiting.pop()
-        parts = list(node.value) if isinstance(node, yaml.SequenceNode) else []
-        if isinstance(node, yaml.MappingNode):
-            _refuse_duplicate_keys([key for key, _ in node.value], name)
-            parts = [value for _, value in node.value]
-        waiting += (part for part in parts if id(part) not in known)
-        known.update(map(id, parts))
-
-
-def _refuse_duplicate_keys(keys: list[yaml.Node], name: str) -> None:
-    seen: set[str] = set()
-    for key in keys:
-        place = f"{name}:{key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"{place}: a key is a word, not a list or a mapping")
-        if key.value in seen:
-            raise ConfigError(f"{place}: key `{key.value}` is given twice; remove one")
-        seen.add(key.value)
+    rules = tuple(str(directory / pattern) for pattern in config.rule_files)
+    return replace(config, server=server, agent=agent, scrape_configs=jobs, rule_files=rules)

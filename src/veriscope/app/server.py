@@ -1,38 +1,59 @@
 """Composes the server, starts it bottom up and stops it in reverse."""
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import uvicorn
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
+from veriscope.app.api_sources import create_api_sources
 from veriscope.app.collectors import create_loops
 from veriscope.app.config import Config
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
+from veriscope.app.otlp_ports import take_otlp_ports
+from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import StoreMetrics, create_registry
-from veriscope.ingest import MetricIngest, OtlpIngest
+from veriscope.app.warm_up import warm_up
+from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
+from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
-from veriscope.signals import Clock, Secret
-from veriscope.store import Store, StoreOptions
+from veriscope.rules import RuleLoop, load_rule_groups
+from veriscope.signals import Clock, UnavailableError
+from veriscope.store import SeriesLimits, Store, StoreOptions
 from veriscope.web import (
+    ApiSources,
     DashboardApi,
     OtlpDoors,
+    OtlpGrpc,
     PrometheusApi,
     PushDoors,
     StatusPages,
     TelemetryApi,
     create_web,
 )
+from veriscope.wire.otlp.metrics import MetricDecoder
 
 _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 10
+_WARM_UP_AFTER_S: Final = 3
+_KEEP_ALIVE_S: Final = 300  # as Prometheus: dashboards come again each half minute
 _MAX_SPACING_S: Final = 1.5
+
+
+class Loop(Protocol):
+    """Work that goes on until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set."""
 
 
 class Server:
@@ -51,18 +72,18 @@ class Server:
         self._token = read_token(config.server, address)
         if config.server.tls is not None:
             check_tls(config.server.tls)
-        self._socket = address.bind()
+        groups = load_rule_groups(config.rule_files)
         registry = create_registry(version)
-        try:
+        with ExitStack() as taken:
+            self._socket = taken.enter_context(address.bind())
+            self._otlp_ports = taken.enter_context(closing(take_otlp_ports(config.server)))
             self._store = Store.open(store_options(config, data))
-        except BaseException:
-            self._socket.close()
-            raise
+            taken.pop_all()
         registry.register(StoreMetrics(self._store.health, clock))
         self._ingest = MetricIngest(
             config.ingest,
-            insert_bodies=self._store.metrics.insert_remote_write,
-            insert_batches=self._store.metrics.insert_batches,
+            decode=self._store.metrics.decode,
+            insert=self._store.metrics.insert,
             registry=registry,
             batch_spacing_s=_batch_spacing_s(config),
         )
@@ -70,13 +91,47 @@ class Server:
             config.ingest,
             insert_traces=self._store.otlp.insert_traces,
             insert_logs=self._store.otlp.insert_logs,
+            metrics=OtlpMetricIngest(
+                config.ingest,
+                MetricDecoder(config.otlp, key=secrets.token_bytes(16)),
+                insert=self._store.metrics.insert,
+                commits=self._ingest.commits,
+                registry=registry,
+            ),
             commits=self._ingest.commits,
         )
         self._status = StatusPages(registry, self._check_store, version, clock)
-        self._web = self._create_web(registry, self._token)
-        self._loops = create_loops(
+        self._promql = PromqlEngine(
+            self._store.series, _query_options(config), clock, registry, self._store.rollups
+        )
+        self._rules = RuleLoop(
+            groups,
+            config.rules,
+            interval=config.global_.evaluation_interval,
+            query_offset=config.global_.rule_query_offset,
+            # Each evaluation asks for another time: nothing would be asked again.
+            query=partial(self._promql.instant_query, cache=False),
+            record=self._ingest.accept_batch,
+            clock=clock,
+            registry=registry,
+        )
+        collectors, scraper = create_loops(
             config, self._ingest.accept_batch, clock=clock, registry=registry, collect=collect
         )
+        self._loops: list[Loop] = [collectors, scraper, self._rules]
+        if self._store.embedded:
+            self._loops.append(RollupLoop(self._store.rollups, clock, registry))
+        sources = create_api_sources(
+            config,
+            data,
+            version=version,
+            store=self._store,
+            scraper=scraper,
+            rules=self._rules.states,
+            clock=clock,
+        )
+        self._web = self._create_web(sources, registry)
+        self._loops += self._create_grpc()
 
     @property
     def url(self) -> str:
@@ -93,7 +148,8 @@ class Server:
             asyncio.create_task(self._ingest.run(ingest_stop), name="ingest"),
             asyncio.create_task(self._otlp.run(ingest_stop), name="ingest-otlp"),
         ]
-        serving = asyncio.create_task(self._web.serve(sockets=[self._socket]), name="web")
+        sockets = [each for each in (self._socket, self._otlp_ports.http) if each is not None]
+        serving = asyncio.create_task(self._web.serve(sockets=sockets), name="web")
         loops = [
             asyncio.create_task(loop.run(stop), name=type(loop).__name__) for loop in self._loops
         ]
@@ -101,6 +157,7 @@ class Server:
         if not (failed := await first_failure(self._web.served, parts)):
             self._status.ready = True
             announce(self.url)
+            loops.append(asyncio.create_task(_warm_up_later(stop)))
             failed = await first_failure(stop, parts)
         _log.info("stopping")
         stop.set()
@@ -113,18 +170,17 @@ class Server:
         _log.info("stopped")
         return 1 if failed else 0
 
-    def _create_web(self, registry: CollectorRegistry, token: Secret | None) -> "_Uvicorn":
+    def _create_web(self, sources: ApiSources, registry: CollectorRegistry) -> "_Uvicorn":
         options = self._config.query
-        engine = PromqlEngine(self._store.series, options, self._clock, registry)
         app = create_web(
-            api=PrometheusApi(engine, self._store.series, options, self._clock),
+            api=PrometheusApi(self._promql, self._store.series, options, self._clock, sources),
             doors=PushDoors(self._ingest),
             otlp=OtlpDoors(self._otlp),
             telemetry=TelemetryApi(self._store.spans, self._store.logs, options, self._clock),
             status=self._status,
             dashboards=DashboardApi(self._store.state, self._clock),
             registry=registry,
-            token=token,
+            token=self._token,
         )
         tls = self._config.server.tls
         return _Uvicorn(
@@ -135,11 +191,29 @@ class Server:
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                proxy_headers=False,
                 limit_concurrency=self._config.server.max_connections,
                 ssl_certfile=tls.cert_file if tls else None,
                 ssl_keyfile=tls.key_file if tls else None,
             )
         )
+
+    def _create_grpc(self) -> list[OtlpGrpc]:
+        """Return the doors of OTLP/gRPC, where there is an address for them."""
+        if (address := self._otlp_ports.grpc) is None:
+            return []
+        tls = _key_and_certificate(self._config)
+        grpc = OtlpGrpc(self._otlp, token=self._token, tls=tls)
+        try:
+            grpc.bind(address)
+        except UnavailableError as error:
+            # Another server took the usual port a moment ago.
+            if self._config.server.otlp_grpc_listen is not None:
+                raise
+            _log.info("otlp_port_taken", address=address, reason=str(error))
+            return []
+        return [grpc]
 
     def _check_store(self) -> None:
         self._store.health()
@@ -168,7 +242,35 @@ def store_options(config: Config, data: Path) -> StoreOptions:
         database=config.store.database,
         max_concurrent_queries=config.store.max_concurrent_queries,
         retention=config.store.retention,
+        cache_bytes=config.store.cache_bytes,
+        limits=SeriesLimits(
+            max_series=config.ingest.max_series,
+            max_series_per_metric=config.ingest.max_series_per_metric,
+            max_values_per_label=config.ingest.max_values_per_label,
+        ),
     )
+
+
+def _key_and_certificate(config: Config) -> tuple[bytes, bytes] | None:
+    """Return what gRPC shows to clients as HTTP does."""
+    if (tls := config.server.tls) is None:
+        return None
+    return Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes()
+
+
+async def _warm_up_later(stop: asyncio.Event) -> None:
+    """Load what is compiled, or compile it, once the start is over."""
+    try:
+        async with asyncio.timeout(_WARM_UP_AFTER_S):
+            await stop.wait()
+    except TimeoutError:
+        await asyncio.to_thread(warm_up, stop.is_set)
+
+
+def _query_options(config: Config) -> QueryOptions:
+    """Return how queries are answered, with the step of a subquery that names none."""
+    step = config.query.subquery_step or config.global_.evaluation_interval
+    return replace(config.query, subquery_step=step)
 
 
 def _batch_spacing_s(config: Config) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from veriscope import __version__
-from veriscope.cli import agent, doctor, up
+from veriscope.cli import agent, cardinality, doctor, up
 from veriscope.signals import VeriscopeError
 
 _INTERRUPTED: Final = 130
@@ -22,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     up.add_commands(commands)
     agent.add_command(commands)
+    cardinality.add_command(commands)
     doctor.add_command(commands)
     return parser
 

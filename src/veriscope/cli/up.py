@@ -49,8 +49,10 @@ def _serve(options: argparse.Namespace) -> int:
 
     from veriscope import __version__  # noqa: PLC0415
     from veriscope.app import Server, configure_logs  # noqa: PLC0415
+    from veriscope.app.tuning import limit_allocator, relax_collector  # noqa: PLC0415
     from veriscope.signals import SystemClock  # noqa: PLC0415
 
+    limit_allocator()
     config = _configured(options)
     configure_logs(config.log)
 
@@ -62,6 +64,7 @@ def _serve(options: argparse.Namespace) -> int:
             collect=options.collect,
             clock=SystemClock(),
         )
+        relax_collector()
         return await server.run(lambda url: print(f"Veriscope is at {url}", flush=True))
 
     return uvloop.run(serve())

@@ -3,18 +3,37 @@
 from veriscope.web.app import create_web
 from veriscope.web.dashboards import DashboardApi
 from veriscope.web.otlp import OtlpDoors
-from veriscope.web.prometheus import Catalog, PrometheusApi
+from veriscope.web.otlp_grpc import OtlpGrpc
+from veriscope.web.prometheus import (
+    AlertingRuleState,
+    AlertState,
+    ApiSources,
+    Catalog,
+    PrometheusApi,
+    RecordingRuleState,
+    RuleGroupState,
+    ServerFacts,
+    rfc3339,
+)
 from veriscope.web.push import PushDoors
 from veriscope.web.status import StatusPages
 from veriscope.web.telemetry import TelemetryApi
 
 __all__ = [
+    "AlertState",
+    "AlertingRuleState",
+    "ApiSources",
     "Catalog",
     "DashboardApi",
     "OtlpDoors",
+    "OtlpGrpc",
     "PrometheusApi",
     "PushDoors",
+    "RecordingRuleState",
+    "RuleGroupState",
+    "ServerFacts",
     "StatusPages",
     "TelemetryApi",
     "create_web",
+    "rfc3339",
 ]

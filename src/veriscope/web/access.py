@@ -31,7 +31,7 @@ class TokenGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, or pass the request on."""
         if scope["type"] == "http" and scope["path"] not in _OPEN:
-            given = _credentials(Headers(scope=scope).get("authorization", ""))
+            given = credentials(Headers(scope=scope).get("authorization", ""))
             if not secrets.compare_digest(given, self._token):
                 denied = Response(
                     "a token is needed: send it as a bearer token, or as the password\n",
@@ -44,7 +44,8 @@ class TokenGate:
         await self._app(scope, receive, send)
 
 
-def _credentials(header: str) -> bytes:
+def credentials(header: str) -> bytes:
+    """Return the token in an `Authorization` header; empty where there is none."""
     scheme, _, value = header.partition(" ")
     match scheme.lower():
         case "bearer":
@@ -76,6 +77,8 @@ class RequestMetrics:
             registry=registry,
         )
 
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and note how it went."""
         if scope["type"] != "http":
@@ -93,6 +96,14 @@ class RequestMetrics:
             await self._app(scope, receive, watch)
         finally:
             route = scope.get("route")
-            handler = getattr(route, "path", "unmatched")
-            self._requests.labels(handler, status).inc()
-            self._seconds.labels(handler).observe(perf_counter() - started)
+            requests, seconds = self._of(getattr(route, "path", "unmatched"), status)
+            requests.inc()
+            seconds.observe(perf_counter() - started)
+
+    def _of(self, handler: str, status: int) -> tuple[Counter, Histogram]:
+        """Return the two series of a route and status; looking them up costs more than counting."""
+        key = handler, status
+        if (found := self._children.get(key)) is None:
+            found = self._requests.labels(handler, status), self._seconds.labels(handler)
+            self._children[key] = found
+        return found

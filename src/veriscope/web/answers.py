@@ -1,10 +1,10 @@
 """Answers in the form of Prometheus' API: an envelope with `status`, `data` or an error."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from veriscope.query import ExecutionError, QueryTimeoutError, QueryTooLargeError
 from veriscope.signals import (
@@ -15,11 +15,13 @@ from veriscope.signals import (
     UnavailableError,
     VeriscopeError,
 )
+from veriscope.signals.cancel import WorkCancelledError
 
 _JSON: Final = "application/json"
 
 # Most specific first: (type of error, HTTP status, Prometheus' errorType).
 _STATUSES: Final[tuple[tuple[type[VeriscopeError], int, str], ...]] = (
+    (WorkCancelledError, 499, "canceled"),
     (QueryTimeoutError, 503, "timeout"),
     (TimedOutError, 503, "timeout"),
     (QueryTooLargeError, 422, "execution"),
@@ -40,20 +42,21 @@ def success(data: Any, warnings: Sequence[str] = ()) -> Response:
     return Response(msgspec.json.encode(envelope), media_type=_JSON)
 
 
-def success_stream(
-    chunks: Iterable[bytes], warnings: Sequence[str], infos: Sequence[str]
-) -> Response:
-    """Answer with `data` already written as JSON, piece by piece."""
+def nothing() -> Response:
+    """Answer that it is done, where there is nothing to say."""
+    return Response(status_code=204)
 
-    def envelope() -> Iterable[bytes]:
-        yield b'{"status":"success","data":'
-        yield from chunks
-        for name, notes in (("warnings", warnings), ("infos", infos)):
-            if notes:
-                yield b',"%s":%s' % (name.encode(), msgspec.json.encode(list(notes)))
-        yield b"}"
 
-    return StreamingResponse(envelope(), media_type=_JSON)
+def envelope(
+    data: Iterable[bytes], warnings: Sequence[str] = (), infos: Sequence[str] = ()
+) -> Iterator[bytes]:
+    """Yield an answer whose *data* is written as JSON already, piece by piece."""
+    yield b'{"status":"success","data":'
+    yield from data
+    for name, notes in (("warnings", warnings), ("infos", infos)):
+        if notes:
+            yield b',"%s":%s' % (name.encode(), msgspec.json.encode(list(notes)))
+    yield b"}"
 
 
 def failure(error: VeriscopeError) -> Response:
@@ -65,6 +68,11 @@ def failure(error: VeriscopeError) -> Response:
 def not_found(path: str) -> Response:
     """Answer that the API has no *path*."""
     return _failure(404, "not_found", f"there is nothing at {path}", None)
+
+
+def unavailable(text: str) -> Response:
+    """Answer that this server does not offer what was asked, and why."""
+    return _failure(503, "unavailable", text, None)
 
 
 def internal() -> Response:

@@ -1,4 +1,4 @@
-"""The doors of OTLP/HTTP: traces and logs, protobuf or JSON."""
+"""The doors of OTLP/HTTP: traces, logs and metrics, protobuf or JSON."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ from veriscope.signals import (
 from veriscope.web.bodies import read_body
 from veriscope.wire.otlp import (
     LOGS,
+    METRICS,
     TRACES,
     Encoding,
     OtlpSignal,
@@ -52,6 +53,7 @@ class OtlpDoors:
         return [
             Route("/v1/traces", self.traces, methods=["POST"]),
             Route("/v1/logs", self.logs, methods=["POST"]),
+            Route("/v1/metrics", self.metrics, methods=["POST"]),
         ]
 
     async def traces(self, request: Request) -> Response:
@@ -61,6 +63,10 @@ class OtlpDoors:
     async def logs(self, request: Request) -> Response:
         """Store an `ExportLogsServiceRequest`."""
         return await self._accept(LOGS, request)
+
+    async def metrics(self, request: Request) -> Response:
+        """Store an `ExportMetricsServiceRequest`; the answer says what of it was not taken."""
+        return await self._accept(METRICS, request)
 
     async def _accept(self, signal: OtlpSignal, request: Request) -> Response:
         content_type = request.headers.get("content-type", "")
@@ -76,10 +82,11 @@ class OtlpDoors:
             return _refusal(415, RpcCode.INVALID_ARGUMENT, text, encoding)
         try:
             body = await read_body(request, self._ingest.options.check_body_size)
-            await self._ingest.accept(signal, body, encoding, gzip=compression == "gzip")
+            partial = await self._ingest.accept(signal, body, encoding, gzip=compression == "gzip")
         except VeriscopeError as error:
             return _failure(error, encoding)
-        return Response(encode_success(encoding), media_type=encoding)
+        answer = encode_success(encoding, partial.rejected, partial.message)
+        return Response(answer, media_type=encoding)
 
 
 def _failure(error: VeriscopeError, encoding: Encoding) -> Response:

@@ -15,6 +15,7 @@ from veriscope.signals import Duration, Grid, InvalidInputError, LimitExceededEr
 MAX_POINTS: Final = 11_000
 """Steps that one range query may have: Prometheus' own bound on an answer's size."""
 
+_TRUTH: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
 _MAX_LIMIT_DIGITS: Final = 18
 _MAX_FORM_BYTES: Final = 1 << 20
 _MAX_TIME_S: Final = 253_402_300_800  # the year 10000
@@ -30,7 +31,8 @@ class Parameters:
     @classmethod
     async def of(cls, request: Request) -> "Parameters":
         """Read them from the URL and, for a POST, from the form in the body."""
-        pairs = list(request.query_params.multi_items())
+        query: bytes = request.scope["query_string"]
+        pairs = parse_qsl(query.decode(errors="replace"), keep_blank_values=True)
         if request.method == "POST":
             body = bytearray()
             async for chunk in request.stream():
@@ -38,9 +40,10 @@ class Parameters:
                 if len(body) > _MAX_FORM_BYTES:
                     raise LimitExceededError(f"the form is larger than {_MAX_FORM_BYTES:,} bytes")
             try:
-                pairs += parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body))
+                form = parse_qsl(body.decode(), keep_blank_values=True)
             except ValueError as error:
                 raise InvalidInputError(f"the form cannot be read: {error}") from error
+            pairs = form + pairs  # what is in both counts as the form has it, as in Prometheus
         values: dict[str, list[str]] = {}
         for name, value in pairs:
             values.setdefault(name, []).append(value)
@@ -65,20 +68,27 @@ class Parameters:
         value = self.text(name)
         return parse_time(name, value) if value else default_ms
 
-    def timeout_ms(self) -> int | None:
-        """Return the parameter `timeout` in milliseconds; None where it is not given."""
-        if not (value := self.text("timeout")):
+    def duration_ms(self, name: str) -> int | None:
+        """Return the duration *name*, positive, in milliseconds; None where it is not given."""
+        if not (value := self.text(name)):
             return None
-        if (timeout_ms := parse_duration("timeout", value)) <= 0:
-            raise InvalidInputError('invalid parameter "timeout": it must be positive')
-        return timeout_ms
+        if (found_ms := parse_duration(name, value)) <= 0:
+            raise InvalidInputError(f'invalid parameter "{name}": it must be positive')
+        return found_ms
 
-    def limit(self) -> int:
-        """Return the parameter `limit`; zero, the default, is none."""
-        value = self.text("limit", "0")
+    def limit(self, name: str = "limit", default: int = 0) -> int:
+        """Return the bound *name* on how much is answered; zero is none."""
+        value = self.text(name) or str(default)
         if not value.isdecimal() or len(value) > _MAX_LIMIT_DIGITS:
-            raise InvalidInputError(f'invalid parameter "limit": {value!r} is not a number >= 0')
+            raise InvalidInputError(f'invalid parameter "{name}": {value!r} is not a number >= 0')
         return int(value)
+
+    def flag(self, name: str) -> bool:
+        """Return the truth value *name*, false where it is not given."""
+        value = self.text(name).lower()
+        if value not in _TRUTH:
+            raise InvalidInputError(f'invalid parameter "{name}": {value!r} is not true or false')
+        return _TRUTH[value]
 
     def grid(self) -> Grid:
         """Return the grid of `start`, `end` and `step`."""

@@ -1,17 +1,22 @@
 """The push doors: where other programs send their data."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from veriscope.ingest import MetricIngest
+from veriscope.ingest import MetricIngest, PartlyWrittenError, Written
 from veriscope.signals import InvalidInputError, LimitExceededError, VeriscopeError
 from veriscope.web.answers import plain
 from veriscope.web.bodies import read_body
 
 _PROTOBUF: Final = "application/x-protobuf"
+_VERSIONS: Final[Mapping[str, int]] = {
+    "prometheus.WriteRequest": 1,
+    "io.prometheus.write.v2.Request": 2,
+}
 _RETRY_AFTER_S: Final = 5
 
 
@@ -26,24 +31,50 @@ class PushDoors:
         return [Route("/api/v1/write", self.remote_write, methods=["POST"])]
 
     async def remote_write(self, request: Request) -> Response:
-        """Store a remote write 1.0 request."""
+        """Store a remote write request, of the version that its content type names."""
         content_type = request.headers.get("content-type", _PROTOBUF)
-        media_type, _, rest = content_type.partition(";")
-        if media_type.strip() != _PROTOBUF or "io.prometheus.write.v2" in rest:
+        version = _version(content_type)
+        if version is None:
             return plain(
                 415,
-                f"content type {content_type!r} is not stored;"
-                " send remote write 1.0 (application/x-protobuf)",
+                f"content type {content_type!r} is not stored; send {_PROTOBUF}"
+                f" with proto={' or proto='.join(_VERSIONS)}",
             )
-        if (encoding := request.headers.get("content-encoding", "snappy")) != "snappy":
+        if (encoding := request.headers.get("content-encoding", "snappy")).lower() != "snappy":
             return plain(415, f"content encoding {encoding!r} is not read; send snappy")
+        written = Written()
         try:
-            await self._metrics.accept_remote_write(
-                await read_body(request, self._metrics.options.check_body_size)
-            )
+            body = await read_body(request, self._metrics.options.check_body_size)
+            written = await self._metrics.accept_remote_write(body, version)
         except VeriscopeError as error:
-            return _failure(error)
-        return Response(status_code=204)
+            answer = _failure(error)
+            if isinstance(error, PartlyWrittenError):
+                written = error.written
+        else:
+            answer = Response(status_code=204)
+        if version > 1:
+            _tell(answer, written)
+        return answer
+
+
+def _version(content_type: str) -> int | None:
+    """Return the version of remote write that *content_type* names; 1 where it names none."""
+    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+    if media_type.lower() != _PROTOBUF:
+        return None
+    for parameter in parameters:
+        name, given, value = parameter.partition("=")
+        if not given:
+            return None
+        if name.strip() == "proto":
+            return _VERSIONS.get(value.strip().strip('"'))
+    return 1
+
+
+def _tell(answer: Response, written: Written) -> None:
+    """Say how much was written, which senders of 2.0 hold against what they sent."""
+    for kind, count in written._asdict().items():
+        answer.headers[f"X-Prometheus-Remote-Write-{kind.capitalize()}-Written"] = str(count)
 
 
 def _failure(error: VeriscopeError) -> Response:

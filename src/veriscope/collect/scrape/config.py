@@ -21,7 +21,9 @@ class GlobalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scrape_timeout: Duration | None = None
     """How long a scrape may take; 10s, or the interval where that is shorter."""
     evaluation_interval: Duration = Duration(60_000)
-    """How often rules are evaluated; scraping does not use it."""
+    """How often rules are evaluated, and the step of a subquery that names none."""
+    rule_query_offset: Duration = Duration(0)
+    """How far before the present rules are evaluated, for data that comes late."""
     external_labels: dict[str, str] = msgspec.field(default_factory=dict)
     """Labels for the outside world; like Prometheus, they are not stored with samples."""
     scrape_protocols: tuple[ScrapeProtocol, ...] = DEFAULT_PROTOCOLS

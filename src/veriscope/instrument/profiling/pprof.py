@@ -4,9 +4,8 @@ import gzip
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-_VARINT: Final = 0
-_LENGTH: Final = 2
-_MORE: Final = 0x80
+from veriscope.wire.protobuf_fields import delimited, varint
+
 _WORD: Final = (1 << 64) - 1
 
 
@@ -52,16 +51,16 @@ def encode(
     tables = _Tables()
     body = bytearray()
     for kind in types:
-        body += _message(1, tables.value_type(kind))
+        body += delimited(1, tables.value_type(kind))
     for sample in samples:
-        body += _message(2, tables.sample(sample))
+        body += delimited(2, tables.sample(sample))
     body += tables.locations
     body += tables.functions
     tail = _number(9, time_ns) + _number(10, duration_ns)
-    tail += _message(11, tables.value_type(types[-1])) + _number(12, period_ns)
+    tail += delimited(11, tables.value_type(types[-1])) + _number(12, period_ns)
     tail += b"".join(_number(13, tables.string(comment)) for comment in comments)
     # Strings last: every other part adds to them. Fields may come in any order.
-    strings = b"".join(_message(6, text.encode(errors="replace")) for text in tables.strings)
+    strings = b"".join(delimited(6, text.encode(errors="replace")) for text in tables.strings)
     return gzip.compress(bytes(body) + tail + strings, compresslevel=6, mtime=0)
 
 
@@ -84,7 +83,7 @@ class _Tables:
         encoded = _packed(1, [self._location(frame) for frame in sample.frames])
         encoded += _packed(2, sample.values)
         for key, value in sample.labels:
-            encoded += _message(3, _number(1, self.string(key)) + _number(2, self.string(value)))
+            encoded += delimited(3, _number(1, self.string(key)) + _number(2, self.string(value)))
         return encoded
 
     def _location(self, frame: StackFrame) -> int:
@@ -94,7 +93,7 @@ class _Tables:
             return known
         number = self._frames[frame] = len(self._frames) + 1
         name = self.string(frame.function)
-        self.functions += _message(
+        self.functions += delimited(
             5,
             _number(1, number)
             + _number(2, name)
@@ -103,27 +102,17 @@ class _Tables:
             + _number(5, frame.line),
         )
         line = _number(1, number) + _number(2, frame.line)
-        self.locations += _message(4, _number(1, number) + _message(4, line))
+        self.locations += delimited(4, _number(1, number) + delimited(4, line))
         return number
 
 
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    value &= _WORD
-    while value >= _MORE:
-        encoded.append(value % _MORE | _MORE)
-        value //= _MORE
-    encoded.append(value)
-    return bytes(encoded)
-
-
 def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3 | _VARINT) + _varint(value)
-
-
-def _message(field: int, content: bytes) -> bytes:
-    return _varint(field << 3 | _LENGTH) + _varint(len(content)) + content
+    return varint(field << 3) + _signed(value)
 
 
 def _packed(field: int, values: Iterable[int]) -> bytes:
-    return _message(field, b"".join(map(_varint, values)))
+    return delimited(field, b"".join(map(_signed, values)))
+
+
+def _signed(value: int) -> bytes:
+    return varint(value & _WORD)  # a negative int64 is its two's complement
