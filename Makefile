@@ -4,7 +4,7 @@ BIN := .venv/bin
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint format bench page lock clean peers page-check
+.PHONY: help up demo test lint format bench bench-peers page lock clean peers page-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ bench: .venv/.dev ## Measure: collection, remote write, OTLP, queries, start-up,
 	$(BIN)/python benchmarks/outage.py
 	$(BIN)/python benchmarks/otlp.py
 
+bench-peers: .venv/.dev peers ## Measure beside Prometheus and VictoriaMetrics; PEERS=--quick to try
+	PYTHONPATH=benchmarks $(BIN)/python -m peers $(PEERS)
+
 page: ## Build the web page into the package
 	cd ui && npm ci && npm run build
 
@@ -78,6 +81,8 @@ clean: ## Remove what was installed and built; data stays
 .venv/.run: requirements/run.lock pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Compiling the loops over samples (a minute, once)"
+	$(BIN)/python -m veriscope.app.warm_up
 	@touch $@
 
 .venv/.dev: requirements/dev.lock .venv/.run

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from veriscope.signals import Labels, SampleBatch, to_labels
 from veriscope.wire import remote_write
+from veriscope.wire.protobuf_fields import varint
 
 
 def host_series(count: int) -> tuple[Labels, ...]:
@@ -46,13 +47,17 @@ class BodyTemplate:
         self._values = np.array(offsets)[:, None] + np.arange(8)
         self._times = np.array(offsets)[:, None] + 9 + np.arange(6)
 
-    def body(self, values: NDArray[np.float64], time_ms: int) -> bytes:
-        """Return a compressed request: one sample a series, all at *time_ms*."""
+    def message(self, values: NDArray[np.float64], time_ms: int) -> bytes:
+        """Return a request: one sample a series, all at *time_ms*. Requests may be joined."""
         message = self._bytes.copy()
         message[self._values] = values.astype("<f8").view(np.uint8).reshape(-1, 8)
-        encoded = remote_write.varint(time_ms)
+        encoded = varint(time_ms)
         message[self._times] = np.frombuffer(encoded, dtype=np.uint8)
-        return remote_write.compress(message.tobytes())
+        return message.tobytes()
+
+    def body(self, values: NDArray[np.float64], time_ms: int) -> bytes:
+        """Return the same, compressed."""
+        return remote_write.compress(self.message(values, time_ms))
 
 
 _TEMPLATE_TIME_MS = 1_700_000_000_000

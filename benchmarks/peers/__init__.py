@@ -1,0 +1,1 @@
+"""Veriscope beside Prometheus and VictoriaMetrics: the same data, the same questions, one run."""
