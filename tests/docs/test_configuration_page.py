@@ -47,8 +47,10 @@ from veriscope.instrument.delivery import ExportOptions
 from veriscope.instrument.logs import LoggingOptions
 from veriscope.instrument.tracing import TracingOptions
 from veriscope.query import QueryOptions
+from veriscope.rules import RuleOptions, parse_rule_groups
 from veriscope.signals import decode_unit
 from veriscope.store import RetentionOptions
+from veriscope.wire.otlp.metrics import OtlpOptions
 
 PAGE = "docs/configuration.md"
 FRAMEWORK = "docs/framework.md"
@@ -62,8 +64,10 @@ SECTIONS: dict[type, tuple[str, str]] = {
     StoreConfig: (PAGE, "`store`"),
     RetentionOptions: (PAGE, "`store.retention`"),
     IngestOptions: (PAGE, "`ingest`"),
+    OtlpOptions: ("docs/otlp.md", "`otlp`"),
     QueryOptions: (PAGE, "`query`"),
     AgentOptions: ("docs/agent.md", "`agent`"),
+    RuleOptions: (PAGE, "`rules`"),
     LogOptions: (PAGE, "`log`"),
     GlobalConfig: (PAGE, "`global`"),
     ScrapeConfig: (PAGE, "`scrape_configs`"),
@@ -171,7 +175,7 @@ def test_examples_of_configuration_are_read(documents: dict[str, Any]) -> None:
         (name, block)
         for name, document in documents.items()
         for block in document.blocks("yaml")
-        if not block.startswith("# prometheus.yml\n")
+        if not block.startswith(("# prometheus.yml\n", "# rules.yml\n"))
     ]
     assert examples
     for name, block in examples:
@@ -183,3 +187,16 @@ def test_the_long_example_shows_defaults(documents: dict[str, Any]) -> None:
     text = documents[PAGE].blocks("yaml")[0]
     config = parse_config(text[: text.index("global:")], PAGE)
     assert config == Config()
+
+
+def test_examples_of_rule_files_are_read(documents: dict[str, Any]) -> None:
+    """Each example that says it is a rule file is one."""
+    examples = [
+        block
+        for document in documents.values()
+        for block in document.blocks("yaml")
+        if block.startswith("# rules.yml\n")
+    ]
+    assert examples
+    for block in examples:
+        assert parse_rule_groups(block, "rules.yml")

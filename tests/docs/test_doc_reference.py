@@ -1,3 +1,4 @@
+import ast
 import random
 import re
 import tomllib
@@ -10,14 +11,17 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from yarl import URL
 
+from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import StoreMetrics, create_registry
 from veriscope.collect import AgentOptions, CollectLoop, GlobalConfig, Outbox, Scraper
-from veriscope.ingest import IngestOptions, MetricIngest, OtlpIngest
+from veriscope.ingest import IngestOptions, MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
-from veriscope.signals import SampleBatch, SystemClock
+from veriscope.rules import RuleLoop, RuleOptions
+from veriscope.signals import Duration, SystemClock
 from veriscope.store import Store, StoreHealth, TableHealth
 from veriscope.web import (
+    ApiSources,
     DashboardApi,
     OtlpDoors,
     PrometheusApi,
@@ -27,9 +31,13 @@ from veriscope.web import (
     create_web,
 )
 from veriscope.web.access import RequestMetrics
+from veriscope.wire.otlp.metrics import MetricDecoder, OtlpOptions
 
 NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
-METRIC_PAGES = ("docs/agent.md", "docs/operations.md", "docs/host-metrics.md", "docs/scraping.md")
+METRIC_PAGES = tuple(
+    f"docs/{name}.md"
+    for name in ("agent", "operations", "host-metrics", "scraping", "rules", "rollups")
+)
 # The panel of sensors writes these itself; no registry has them.
 PANEL = {"veriscope_collector_up", "veriscope_collector_sensor_up"}
 
@@ -39,7 +47,7 @@ def health() -> StoreHealth:
     return StoreHealth((TableHealth("samples", 1, 1, 1),), 1)
 
 
-async def discard(_batch: SampleBatch) -> None:
+async def discard(_batch: object) -> None:
     """Take a batch for good."""
 
 
@@ -53,21 +61,45 @@ def build(registry: CollectorRegistry, store: Store) -> Starlette:
     registry.register(StoreMetrics(health, clock))
     ingest = MetricIngest(
         IngestOptions(),
-        insert_bodies=store_nothing,
-        insert_batches=store_nothing,
+        decode=store_nothing,
+        insert=store_nothing,
         registry=registry,
     )
     otlp = OtlpIngest(
         IngestOptions(),
         insert_traces=store_nothing,
         insert_logs=store_nothing,
+        metrics=OtlpMetricIngest(
+            IngestOptions(),
+            MetricDecoder(OtlpOptions(), key=bytes(16)),
+            insert=store_nothing,
+            commits=ingest.commits,
+            registry=registry,
+        ),
         commits=ingest.commits,
     )
     CollectLoop([], discard, 1000, clock, registry, ())
     Scraper((), GlobalConfig(), discard, clock=clock, registry=registry)
     engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
+    RollupLoop(store.rollups, clock, registry)
+    RuleLoop(
+        (),
+        RuleOptions(),
+        interval=Duration.parse("1m"),
+        query_offset=Duration(0),
+        query=engine.instant_query,
+        record=discard,
+        clock=clock,
+        registry=registry,
+    )
     return create_web(
-        api=PrometheusApi(engine, store.series, QueryOptions(), clock),
+        api=PrometheusApi(
+            engine,
+            store.series,
+            QueryOptions(),
+            clock,
+            ApiSources(exemplars=store.exemplars, statistics=store.cardinality),
+        ),
         doors=PushDoors(ingest),
         status=StatusPages(registry, lambda: None, "0", clock),
         dashboards=DashboardApi(store.state, clock),
@@ -114,13 +146,55 @@ def test_paths_are_documented(documents: dict[str, Any], store: Store) -> None:
         assert all(method in row for method in (route.methods or set()) - {"HEAD"})
 
 
-def test_refusals_of_the_push_doors_are_documented(root: Path, documents: dict[str, Any]) -> None:
-    """Each reason that the engine gives for a refusal is in the table of errors."""
+_REFUSING = (
+    "store/identity.py",
+    "store/requests.py",
+    "wire/remote_write_points.py",
+    "wire/remote_write_v1.py",
+    "wire/remote_write_v2.py",
+)
+
+
+def reasons(source: str) -> set[str]:
+    """Return the words of every refusal in *source*, up to their first value."""
+    found, constants = set(), {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            constants[node.target.id] = node.value
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+            continue
+        if node.func.id not in {"RefusedError", "InvalidInputError", "LimitExceededError"}:
+            continue
+        text: ast.expr | None = node.args[0]
+        if isinstance(text, ast.Name):
+            text = constants.get(text.id)
+        if isinstance(text, ast.JoinedStr):
+            text = text.values[0]
+        if isinstance(text, ast.Constant):
+            found.add(text.value)
+    return found
+
+
+def test_refusals_of_the_push_doors_are_documented(
+    root: Path, documents: dict[str, Any], store: Store
+) -> None:
+    """Each reason for a refusal, the engine's and ours, is in the table of errors."""
     pages = documents["docs/remote-write.md"].text + documents["docs/otlp.md"].text
-    for file in (root / "src/veriscope/store/migrations").glob("*.sql"):
-        # Only a whole SQL string is a reason; comments speak of the brackets too.
-        for reason in re.findall(r"'\[\[(.+?)\]\]'", file.read_text()):
-            assert f"`{reason}`" in pages
+    of_views = store._engine.query(
+        "SELECT arrayJoin(extractAll(create_table_query, '\\\\[\\\\[(.+?)\\\\]\\\\]')) AS reason"
+        " FROM system.tables WHERE engine = 'MaterializedView' AND database = {database:String}",
+        {"database": store._engine.database},
+    )
+    assert of_views.num_rows
+    for reason in of_views["reason"].to_pylist():
+        assert f"`{reason}`" in pages
+    found = [reasons((root / "src/veriscope" / file).read_text()) for file in _REFUSING]
+    assert all(found)
+    # No request can say this: its bytes are UTF-8 or not. A collector's text may be neither.
+    collected = {"a label or help text is not valid Unicode: "}
+    for reason in set().union(*found) - collected:
+        assert f"`{reason}" in pages, reason
 
 
 def test_rooms_are_documented_in_their_order(root: Path, documents: dict[str, Any]) -> None:
