@@ -88,7 +88,9 @@ def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
             StoreOptions(
                 url=engine_url,
                 database=database or f"test_{next(_databases)}",
-                retention=RetentionOptions(metrics=age, spans=age, logs=age),
+                retention=RetentionOptions(
+                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age
+                ),
             )
         )
         opened.append(store)
@@ -132,6 +134,15 @@ class RunningServer:
         try:
             with urllib.request.urlopen(self.url + path + query, timeout=30) as answer:
                 return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return json.loads(error.read())
+
+    def post(self, path: str, **parameters: str) -> Any:
+        """Return the JSON that a form sent to *path* is answered with, None where there is none."""
+        form = urllib.parse.urlencode(parameters).encode()
+        try:
+            with urllib.request.urlopen(self.url + path, form, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return json.loads(error.read())
 
