@@ -55,14 +55,14 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("({} {} {} {})".format, inner, pick(OPERATORS), pick(MATCHINGS), inner),
         st.builds("({} {} {})".format, inner, pick(SETS), inner),
         st.builds(
-            "{}({}[{}:{}]{})".format,
+            "{}(({})[{}:{}]{})".format,
             pick(OVER_TIME),
             inner,
             pick(["1m", "2m5s"]),
             pick(["20s", "35s"]),
             pick(MODIFIERS),
         ),
-        st.builds("quantile_over_time(0.7, {}[1m:15s])".format, inner),
+        st.builds("quantile_over_time(0.7, ({})[1m:15s])".format, inner),
     )
 
 
