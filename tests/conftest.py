@@ -1,5 +1,6 @@
 """Fixtures that many rooms share."""
 
+import fcntl
 import importlib.util
 import itertools
 import json
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if len(item.nodeid) > 1_000:
             raise pytest.UsageError(f"give this case a short id: {item.nodeid[:150]}...")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """
+    Let a test marked `alone` run while no other worker has one.
+
+    Each test holds the room, together with others or alone, and comes in by the door. Who wants
+    to be alone waits in the door, so that nobody else slips in before.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    alone = item.get_closest_marker("alone") is not None
+    with Path(__file__).open() as room, Path(_gpus.__file__).open() as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:  # not by closing: a process that the test forked may have the file still
+            fcntl.flock(room, fcntl.LOCK_UN)
 
 
 @pytest.fixture(autouse=True)
