@@ -16,13 +16,13 @@ from prometheus_client import CollectorRegistry
 
 from veriscope.app.api_sources import create_api_sources
 from veriscope.app.collectors import create_loops
+from veriscope.app.compiling import Compiler
 from veriscope.app.config import Config
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.otlp_ports import take_otlp_ports
 from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import StoreMetrics, create_registry
-from veriscope.app.warm_up import warm_up
 from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
@@ -44,7 +44,6 @@ from veriscope.wire.otlp.metrics import MetricDecoder
 
 _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 10
-_WARM_UP_AFTER_S: Final = 3
 _KEEP_ALIVE_S: Final = 300  # as Prometheus: dashboards come again each half minute
 _MAX_SPACING_S: Final = 1.5
 
@@ -68,6 +67,7 @@ class Server:
     ) -> None:
         self._config = config
         self._clock = clock
+        self._compiler = Compiler()
         address = Address.parse(config.server.listen)
         self._token = read_token(config.server, address)
         if config.server.tls is not None:
@@ -157,15 +157,17 @@ class Server:
         if not (failed := await first_failure(self._web.served, parts)):
             self._status.ready = True
             announce(self.url)
-            loops.append(asyncio.create_task(_warm_up_later(stop)))
+            loops.append(asyncio.create_task(self._compiler.run(stop), name="compiler"))
             failed = await first_failure(stop, parts)
         _log.info("stopping")
         stop.set()
+        self._compiler.close_soon()
         self._status.ready = False
         self._web.should_exit = True
         await asyncio.gather(serving, *loops, return_exceptions=True)
         ingest_stop.set()
         await asyncio.gather(*ingest, return_exceptions=True)
+        self._compiler.close()
         await asyncio.to_thread(self._store.close)
         _log.info("stopped")
         return 1 if failed else 0
@@ -256,15 +258,6 @@ def _key_and_certificate(config: Config) -> tuple[bytes, bytes] | None:
     if (tls := config.server.tls) is None:
         return None
     return Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes()
-
-
-async def _warm_up_later(stop: asyncio.Event) -> None:
-    """Load what is compiled, or compile it, once the start is over."""
-    try:
-        async with asyncio.timeout(_WARM_UP_AFTER_S):
-            await stop.wait()
-    except TimeoutError:
-        await asyncio.to_thread(warm_up, stop.is_set)
 
 
 def _query_options(config: Config) -> QueryOptions:

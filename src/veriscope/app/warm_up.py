@@ -1,31 +1,42 @@
-"""Compile the server's loops over samples, which takes a minute once on a machine."""
+"""
+Compile the server's loops over samples, which takes a minute once on a machine.
 
-from collections.abc import Callable
-from functools import partial
-from time import perf_counter
+`python -m veriscope.app.warm_up` does so before a first start, and the server beside its work.
+"""
 
-import structlog
+import os
+import sys
+import threading
+from typing import Final
 
-_log = structlog.get_logger(__name__)
+CHILD: Final = "--child"
+"""Tells the process that it belongs to the one that holds the other end of its input."""
 
 
-def warm_up(stopping: Callable[[], bool] = lambda: False) -> None:
+def warm_up() -> None:
     """
-    Compile every kernel, or load it from disk, where that takes a second in all.
+    Compile every kernel, or load it from disk, where that takes half a second in all.
 
-    Whoever needs one of them meanwhile waits for that one only. Ends early once *stopping*.
+    Whoever needs one of them meanwhile waits for that one only.
     """
     from veriscope.query.promql.warm_up import warm_up as warm_up_queries  # noqa: PLC0415
     from veriscope.store.warming import warm_up as warm_up_store  # noqa: PLC0415
     from veriscope.wire.otlp.metrics.decoder import warm_up as warm_up_otlp  # noqa: PLC0415
 
-    began = perf_counter()
-    for part in (warm_up_store, partial(warm_up_queries, stopping), warm_up_otlp):
-        if stopping():
-            return
+    # In the order in which a server that has just been set up is asked for them.
+    for part in (warm_up_store, warm_up_queries, warm_up_otlp):
         part()
-    _log.debug("kernels_ready", seconds=round(perf_counter() - began, 1))
+
+
+def _end_with_parent() -> None:
+    """End this process once nobody holds the other end of its input, however that came."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
 
 
 if __name__ == "__main__":
+    if CHILD in sys.argv:
+        os.nice(19)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     warm_up()

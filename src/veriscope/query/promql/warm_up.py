@@ -1,7 +1,5 @@
 """Compile what queries run, before the first of them asks for it."""
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
 from veriscope.query.promql import rolled
@@ -19,45 +17,29 @@ from veriscope.query.promql.result import QueryResult, QueryStats, ResultKind
 from veriscope.signals import Grid, LabelSets, Matrix, RaggedSamples
 
 
-def warm_up(stopping: Callable[[], bool] = lambda: False) -> None:
+def warm_up() -> None:
     """
     Run every compiled loop of PromQL once, on next to nothing.
 
     The first time on a machine this compiles them all, some thirty seconds of one processor;
-    what was compiled stays on disk, from where it takes a third of a second. Ends between two of
-    them once *stopping*, for a server that is told to stop waits for this.
+    what was compiled stays on disk, from where it takes a third of a second.
     """
-    for _ in _steps():
-        if stopping():
-            return
-
-
-def _steps() -> Iterator[None]:
-    """Run one loop at each step."""
     grid = Grid(0, 10, 10)
     samples = RaggedSamples.of([()], np.array([0, 2]), np.array([0, 10]), np.array([1.0, 2.0]))
     windows = Windows(samples, grid, 20, grid, Edges.PLAIN, 20)
     half = np.full(len(grid), 0.5)
     for function, arguments in _ONE_OF_EACH_KERNEL.items():
-        yield
         RANGE_FUNCTIONS[function](windows, *[half] * arguments)
-    yield
     vector = Matrix(samples.labels, grid, *newest(windows))
     groups = group_rows(vector.labels, projection((), drop=False))
-    yield
     aggregations.fold("sum", vector, groups)
-    yield
     aggregations.quantile(vector, groups, half)
-    yield
     selections.limit(vector, groups, half + 1)
-    yield
     classic = Matrix(LabelSets([(("le", "+Inf"),)]), grid, vector.values, vector.present)
     INSTANT_FUNCTIONS["histogram_quantile"](Invocation(grid, (half, classic), Notes()))
-    yield
     rolled.warm_up()
     nothing = QueryStats(0.0, 0)
-    yield
-    yield from (None for _ in encode(QueryResult(ResultKind.MATRIX, grid, vector, (), (), nothing)))
+    list(encode(QueryResult(ResultKind.MATRIX, grid, vector, (), (), nothing)))
     native_histograms.warm_up()
 
 
