@@ -1,8 +1,6 @@
 """Remote read: what is written is what a slow, obvious reader finds in it."""
 
 import struct
-from collections.abc import Iterator
-from typing import Any
 
 import cramjam
 import numpy as np
@@ -10,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.remote_read_answers import fields, labels_of, read_frames
 from veriscope.signals import (
     STALE_NAN,
     InvalidInputError,
-    Labels,
     LimitExceededError,
     Matcher,
     MatchOp,
@@ -24,141 +22,7 @@ from veriscope.wire import remote_read
 from veriscope.wire.protobuf_fields import delimited, varint
 from veriscope.wire.remote_read import ReadQuery, ResponseType, decode_request
 
-LABELS = to_labels({"__name__": "m", "job": "a"})
 T0 = 1_700_000_000_000
-
-
-def fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the fields of a protobuf message."""
-    at = 0
-
-    def number() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    while at < len(data):
-        tag = number()
-        match tag & 7:
-            case 0:
-                yield tag >> 3, number()
-            case 1:
-                yield tag >> 3, struct.unpack_from("<d", data, at)[0]
-                at += 8
-            case 2:
-                size = number()
-                yield tag >> 3, data[at : at + size]
-                at += size
-    assert at == len(data)
-
-
-def labels_of(parts: list[bytes]) -> Labels:
-    """Return labels from their messages."""
-    pairs = [dict(fields(part)) for part in parts]
-    return tuple((pair[1].decode(), pair.get(2, b"").decode()) for pair in pairs)
-
-
-class Bits:
-    """Reads a chunk bit by bit."""
-
-    def __init__(self, data: bytes) -> None:
-        self._number = int.from_bytes(data, "big")
-        self._left = len(data) * 8
-
-    def take(self, count: int) -> int:
-        """Return the next *count* bits."""
-        self._left -= count
-        assert self._left >= 0
-        return self._number >> self._left & (1 << count) - 1
-
-    def varint(self) -> int:
-        """Return the next varint, of whole bytes from wherever it begins."""
-        value = shift = 0
-        while True:
-            byte = self.take(8)
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-
-def signed(number: int, bits: int) -> int:
-    """Return the two's complement *number*; the greatest one is not negative in this format."""
-    return number - (1 << bits) if number > 1 << bits - 1 else number
-
-
-def read_chunk(data: bytes) -> list[tuple[int, bytes]]:
-    """Return times and the bytes of values, as Prometheus' XOR chunk has them."""
-    bits = Bits(data[2:])
-    found: list[tuple[int, bytes]] = []
-    time = delta = value = leading = trailing = 0
-    for place in range(int.from_bytes(data[:2], "big")):
-        if place == 0:
-            zigzag = bits.varint()
-            time, value = zigzag >> 1 ^ -(zigzag & 1), bits.take(64)
-            found.append((time, struct.pack("<Q", value)))
-            continue
-        if place == 1:
-            delta = bits.varint()
-        elif bits.take(1):
-            size = 14
-            for wider in (17, 20, 64):
-                if not bits.take(1):
-                    break
-                size = wider
-            change = bits.take(size)
-            delta += change - (1 << 64) * (change >> 63) if size == 64 else signed(change, size)
-        time += delta
-        if bits.take(1):
-            if bits.take(1):
-                leading, width = bits.take(5), bits.take(6) or 64
-                trailing = 64 - leading - width
-            value ^= bits.take(64 - leading - trailing) << trailing
-        found.append((time, struct.pack("<Q", value)))
-    return found
-
-
-def read_frames(data: bytes) -> Iterator[tuple[int, Labels, list[list[tuple[int, bytes]]]]]:
-    """Yield query, labels and chunks of each frame; the checksums are right."""
-    at = 0
-    while at < len(data):
-        size = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        [checksum] = struct.unpack_from(">I", data, at)
-        message = data[at + 4 : at + 4 + size]
-        at += 4 + size
-        assert checksum == slow_crc32c(message)
-        found = list(fields(message))
-        [series] = [value for number, value in found if number == 1]
-        parts = list(fields(series))
-        chunks = [dict(fields(value)) for number, value in parts if number == 2]
-        samples = [read_chunk(chunk[4]) for chunk in chunks]
-        for chunk, inside in zip(chunks, samples, strict=True):
-            assert (chunk[3], chunk[1], chunk[2]) == (1, inside[0][0], inside[-1][0])
-        labels = labels_of([value for number, value in parts if number == 1])
-        yield dict(found).get(2, 0), labels, samples
-
-
-def slow_crc32c(data: bytes) -> int:
-    """Return the checksum bit by bit."""
-    found = 0xFFFFFFFF
-    for byte in data:
-        found ^= byte
-        for _ in range(8):
-            found = found >> 1 ^ (0x82F63B78 if found & 1 else 0)
-    return found ^ 0xFFFFFFFF
 
 
 def ragged(*series: list[tuple[int, float]]) -> RaggedSamples:

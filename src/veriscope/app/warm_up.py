@@ -22,9 +22,10 @@ def warm_up() -> None:
     from veriscope.query.promql.warm_up import warm_up as warm_up_queries  # noqa: PLC0415
     from veriscope.store.warming import warm_up as warm_up_store  # noqa: PLC0415
     from veriscope.wire.otlp.metrics.decoder import warm_up as warm_up_otlp  # noqa: PLC0415
+    from veriscope.wire.remote_read import warm_up as warm_up_remote_read  # noqa: PLC0415
 
     # In the order in which a server that has just been set up is asked for them.
-    for part in (warm_up_store, warm_up_queries, warm_up_otlp):
+    for part in (warm_up_store, warm_up_queries, warm_up_otlp, warm_up_remote_read):
         part()
 
 

@@ -6,6 +6,7 @@ Specification: prometheus.io/docs/prometheus/latest/querying/remote_read_api, an
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -22,15 +23,18 @@ from veriscope.signals import (
     HistogramSamples,
     InvalidInputError,
     Labels,
+    LabelSets,
     LimitExceededError,
     Matcher,
     MatchOp,
     RaggedSamples,
     Segment,
 )
+from veriscope.signals.histograms import Buckets, Histograms, Runs
 from veriscope.wire import remote_read_kernels as kernels
+from veriscope.wire.histogram_messages import write_histograms
 from veriscope.wire.protobuf_fields import delimited, varint
-from veriscope.wire.remote_read_histograms import write_histograms
+from veriscope.wire.remote_read_chunks import write_chunks
 from veriscope.wire.remote_write import encode_labels
 
 MAX_REQUEST_BYTES: Final = 32 << 20
@@ -56,6 +60,7 @@ class ResponseType(IntEnum):
 
     SAMPLES = 0
     STREAMED_XOR_CHUNKS = 1
+    """Prometheus' name; chunks of native histograms are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,11 @@ class ReadRequest:
     queries: tuple[ReadQuery, ...]
     accepted: tuple[int, ...]
 
-    def response_type(self, *, native: bool = False) -> ResponseType:
-        """
-        Return the first form that is known, or with *native* that can hold native histograms.
-
-        Raises `InvalidInputError` where none is.
-        """
-        known = [ResponseType.SAMPLES] if native else list(ResponseType)
+    def response_type(self) -> ResponseType:
+        """Return the first form that is known; raises `InvalidInputError` where none is."""
         for number in self.accepted or (ResponseType.SAMPLES,):
-            if number in known:
+            if number in list(ResponseType):
                 return ResponseType(number)
-        if native:
-            raise InvalidInputError(
-                "there are native histograms among the samples, which are not answered as"
-                " chunks; accept the response type SAMPLES too"
-            )
         raise InvalidInputError(
             f"server does not support any of the requested response types: {self.accepted}"
         )
@@ -153,40 +148,38 @@ def chunk_frames(samples: RaggedSamples, labels: Sequence[Labels], query: int) -
     """
     Yield the rows as frames of `ChunkedReadResponse`, one series each, in several where it is long.
 
-    *labels* are the rows' as to be shown, *query* is the place of the query in the request.
+    Native histograms are chunks of float histograms among the XOR chunks of floats. *labels* are
+    the rows' as to be shown, *query* is the place of the query in the request.
     """
     index = b"\x10" + varint(query) if query else b""
     for rows, segment in _portions(samples):
-        out, ends, chunk_ends = _chunks(segment)
+        chunks = write_chunks(segment)
         first = begin = 0
-        for row, last in zip(rows, ends.tolist(), strict=True):
+        for row, last in zip(rows, chunks.row_ends.tolist(), strict=True):
             head = encode_labels(labels[row])
             while first < last:
                 limit = begin + FRAME_BYTES - len(head)
-                cut = int(np.searchsorted(chunk_ends[first:last], limit, side="right"))
+                cut = int(np.searchsorted(chunks.ends[first:last], limit, side="right"))
                 first += max(1, cut)
-                end = int(chunk_ends[first - 1])
-                yield _frame(delimited(1, head + out[begin:end]) + index)
+                end = int(chunks.ends[first - 1])
+                yield _frame(delimited(1, head + chunks.data[begin:end]) + index)
                 begin = end
 
 
-def _chunks(segment: Segment) -> tuple[memoryview, NDArray[np.int64], NDArray[np.int64]]:
-    counts = segment.stops - segment.starts
-    most = int((-(-counts // kernels.CHUNK_SAMPLES)).sum())
-    size = int(counts.sum()) * kernels.CHUNKED_SAMPLE_BYTES + most * kernels.CHUNK_BYTES
-    out, scratch = np.empty(size, dtype=np.uint8), np.empty(1 << 13, dtype=np.uint8)
-    ends, chunk_ends = np.zeros(len(segment), dtype=np.int64), np.zeros(most, dtype=np.int64)
-    kernels.write_chunks(
-        segment.starts,
-        segment.stops,
-        segment.timestamps_ms,
-        segment.values.view(np.uint64),
-        scratch,
-        out,
-        ends,
-        chunk_ends,
+def warm_up() -> None:
+    """Compile the loops of both forms, or load them from disk."""
+    one, labels = np.zeros(1, dtype=np.int64), LabelSets([(("a", "b"),)])
+    native = Histograms(
+        *np.zeros((2, 1), dtype=np.int8),
+        *np.zeros((4, 1)),
+        Buckets.none(1),
+        Buckets.none(1),
+        Runs.none(1),
     )
-    return out.data, ends, chunk_ends
+    segment = Segment(one, one + 1, one, np.zeros(1), HistogramSamples(one, one + 1, native))
+    samples = RaggedSamples(labels, (segment,))
+    for form in (samples_of(samples, labels), chunk_frames(samples, labels, 0)):
+        deque(form, maxlen=0)
 
 
 def _histograms(segment: Segment) -> Iterator[bytes]:
@@ -210,7 +203,7 @@ def _portions(samples: RaggedSamples) -> Iterator[tuple[range, Segment]]:
     """Yield the rows some at a time, so that what is written of them stays small."""
     row = 0
     for segment in samples.segments:
-        totals = np.cumsum(segment.stops - segment.starts)
+        totals = np.cumsum(segment.stops - segment.starts + _native_weights(segment))
         begin = 0
         while begin < len(segment):
             before = int(totals[begin - 1]) if begin else 0
@@ -225,6 +218,17 @@ def _portions(samples: RaggedSamples) -> Iterator[tuple[range, Segment]]:
             yield range(row + begin, row + end), part
             begin = end
         row += len(segment)
+
+
+def _native_weights(segment: Segment) -> NDArray[np.int64]:
+    """Return how many floats of each row its histograms are worth, by what is written of them."""
+    found = segment.histograms
+    if found is None:
+        return np.zeros(len(segment), dtype=np.int64)
+    values = found.values
+    sizes = values.positive.lengths + values.negative.lengths + values.bounds.lengths
+    totals = np.bincount(found.rows, weights=6 + 2 * sizes, minlength=len(segment))
+    return totals.astype(np.int64)
 
 
 def _of_rows(found: HistogramSamples | None, begin: int, end: int) -> HistogramSamples | None:

@@ -2,7 +2,7 @@
 Compiled writers of remote read answers: samples as protobuf, as XOR chunks, and CRC-32C.
 
 The XOR chunk is that of Prometheus' `tsdb/chunkenc`: times as differences of differences, values
-by the bits in which they differ from the one before (the Gorilla paper, section 4.1).
+by the bits in which they differ from the one before.
 """
 
 from typing import Any, Final
@@ -10,11 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from veriscope.signals.compiled import compiled
+from veriscope.wire.chunk_bits_kernels import (
+    NO_WIDTH,
+    put_bits,
+    put_changed,
+    put_chunk,
+    put_varint,
+)
 
 SAMPLE_BYTES: Final = 22
 """The most that `write_samples` writes for a sample."""
 CHUNK_SAMPLES: Final = 120
 """Samples of a chunk, as Prometheus cuts them."""
+XOR: Final = 1
+"""The number of this encoding."""
 CHUNK_BYTES: Final = 64
 """The most that `write_chunks` writes around a chunk's samples."""
 CHUNKED_SAMPLE_BYTES: Final = 20
@@ -43,16 +52,6 @@ def crc32c(data: Any) -> Any:
 
 
 @compiled
-def _put_varint(out: Any, at: int, number: Any) -> int:
-    while number >= _U64(0x80):
-        out[at] = np.uint8(number & _U64(0x7F)) | np.uint8(0x80)
-        number >>= _U64(7)
-        at += 1
-    out[at] = np.uint8(number)
-    return at + 1
-
-
-@compiled
 def write_samples(
     starts: Any, stops: Any, timestamps_ms: Any, bits: Any, out: Any, ends: Any
 ) -> None:
@@ -71,53 +70,17 @@ def write_samples(
                 value >>= _U64(8)
                 at += 1
             out[at] = 0x10
-            at = _put_varint(out, at + 1, _U64(timestamps_ms[place]))
+            at = put_varint(out, at + 1, _U64(timestamps_ms[place]))
             out[begin + 1] = at - begin - 2
         ends[row] = at
 
 
 @compiled
-def _put_bits(out: Any, at: int, free: int, number: Any, count: int) -> Any:
-    """Write the low *count* bits of *number*; *free* bits of the byte at *at* are unused."""
-    while count > 0:
-        taken = min(free, count)
-        piece = (number >> _U64(count - taken)) & ((_U64(1) << _U64(taken)) - _U64(1))
-        out[at] |= np.uint8(piece << _U64(free - taken))
-        free -= taken
-        count -= taken
-        if free == 0:
-            at += 1
-            out[at] = 0
-            free = 8
-    return at, free
-
-
-@compiled
-def _leading_zeros(number: Any) -> int:
-    count = 0
-    for shift in (32, 16, 8, 4, 2, 1):
-        if number >> _U64(64 - shift) == _U64(0):
-            count += shift
-            number <<= _U64(shift)
-    return count
-
-
-@compiled
-def _trailing_zeros(number: Any) -> int:
-    count = 0
-    for shift in (32, 16, 8, 4, 2, 1):
-        if number << _U64(64 - shift) == _U64(0):
-            count += shift
-            number >>= _U64(shift)
-    return count
-
-
-@compiled
 def _put_bytes_of_varint(out: Any, at: int, free: int, number: Any) -> Any:
     while number >= _U64(0x80):
-        at, free = _put_bits(out, at, free, (number & _U64(0x7F)) | _U64(0x80), 8)
+        at, free = put_bits(out, at, free, (number & _U64(0x7F)) | _U64(0x80), 8)
         number >>= _U64(7)
-    return _put_bits(out, at, free, number, 8)
+    return put_bits(out, at, free, number, 8)
 
 
 @compiled
@@ -130,14 +93,13 @@ def _xor_chunk(out: Any, begin: int, timestamps_ms: Any, bits: Any, first: int, 
     out[at] = 0
     free = 8
     delta_before = 0
-    leading_before = 255
-    trailing_before = 0
+    leading, trailing = NO_WIDTH, 0
     for place in range(first, last):
         if place == first:
             time = timestamps_ms[place]
             zigzag = (_U64(time) << _U64(1)) ^ _U64(time >> 63)
             at, free = _put_bytes_of_varint(out, at, free, zigzag)
-            at, free = _put_bits(out, at, free, bits[place], 64)
+            at, free = put_bits(out, at, free, bits[place], 64)
             continue
         delta = timestamps_ms[place] - timestamps_ms[place - 1]
         if place == first + 1:
@@ -145,37 +107,23 @@ def _xor_chunk(out: Any, begin: int, timestamps_ms: Any, bits: Any, first: int, 
         else:
             change = delta - delta_before
             if change == 0:
-                at, free = _put_bits(out, at, free, _U64(0), 1)
+                at, free = put_bits(out, at, free, _U64(0), 1)
             elif -8191 <= change <= 8192:
-                at, free = _put_bits(out, at, free, _U64(0b10), 2)
-                at, free = _put_bits(out, at, free, _U64(change), 14)
+                at, free = put_bits(out, at, free, _U64(0b10), 2)
+                at, free = put_bits(out, at, free, _U64(change), 14)
             elif -65535 <= change <= 65536:
-                at, free = _put_bits(out, at, free, _U64(0b110), 3)
-                at, free = _put_bits(out, at, free, _U64(change), 17)
+                at, free = put_bits(out, at, free, _U64(0b110), 3)
+                at, free = put_bits(out, at, free, _U64(change), 17)
             elif -524287 <= change <= 524288:
-                at, free = _put_bits(out, at, free, _U64(0b1110), 4)
-                at, free = _put_bits(out, at, free, _U64(change), 20)
+                at, free = put_bits(out, at, free, _U64(0b1110), 4)
+                at, free = put_bits(out, at, free, _U64(change), 20)
             else:
-                at, free = _put_bits(out, at, free, _U64(0b1111), 4)
-                at, free = _put_bits(out, at, free, _U64(change), 64)
+                at, free = put_bits(out, at, free, _U64(0b1111), 4)
+                at, free = put_bits(out, at, free, _U64(change), 64)
         delta_before = delta
-        changed = bits[place] ^ bits[place - 1]
-        if changed == _U64(0):
-            at, free = _put_bits(out, at, free, _U64(0), 1)
-            continue
-        at, free = _put_bits(out, at, free, _U64(1), 1)
-        leading = min(_leading_zeros(changed), 31)
-        trailing = _trailing_zeros(changed)
-        if leading_before != 255 and leading >= leading_before and trailing >= trailing_before:
-            at, free = _put_bits(out, at, free, _U64(0), 1)
-        else:
-            leading_before, trailing_before = leading, trailing
-            at, free = _put_bits(out, at, free, _U64(1), 1)
-            at, free = _put_bits(out, at, free, _U64(leading), 5)
-            # 64 bits are written as 0, of which there never are that many.
-            at, free = _put_bits(out, at, free, _U64((64 - leading - trailing) & 63), 6)
-        width = 64 - leading_before - trailing_before
-        at, free = _put_bits(out, at, free, changed >> _U64(trailing_before), width)
+        at, free, leading, trailing = put_changed(
+            out, at, free, bits[place] ^ bits[place - 1], leading, trailing
+        )
     return at if free == 8 else at + 1
 
 
@@ -202,22 +150,8 @@ def write_chunks(
         while first < stops[row]:
             last = min(first + CHUNK_SAMPLES, stops[row])
             size = _xor_chunk(scratch, 0, timestamps_ms, bits, first, last)
-            # The head of the chunk, behind room for its length, which is known afterwards.
-            head = size + 1
-            scratch[head] = 0x08
-            end = _put_varint(scratch, head + 1, _U64(timestamps_ms[first]))
-            scratch[end] = 0x10
-            end = _put_varint(scratch, end + 1, _U64(timestamps_ms[last - 1]))
-            scratch[end] = 0x18
-            scratch[end + 1] = 1
-            scratch[end + 2] = 0x22
-            end = _put_varint(scratch, end + 3, _U64(size))
-            out[at] = 0x12
-            at = _put_varint(out, at + 1, _U64(end - head + size))
-            out[at : at + end - head] = scratch[head:end]
-            at += end - head
-            out[at : at + size] = scratch[:size]
-            at += size
+            times = timestamps_ms[first], timestamps_ms[last - 1]
+            at = put_chunk(out, at, scratch, size, XOR, times[0], times[1])
             chunk_ends[chunks] = at
             chunks += 1
             first = last

@@ -58,7 +58,7 @@ class RemoteReadDoor:
         try:
             body = await read_body(request, _check_size)
             asked = remote_read.decode_request(body)
-            asked.response_type()
+            form = asked.response_type()
         except LimitExceededError as error:
             return plain(413, str(error))
         except InvalidInputError as error:
@@ -67,7 +67,6 @@ class RemoteReadDoor:
         def ask(turn: Turn) -> Response:
             try:
                 found = self._find(asked, turn)
-                form = asked.response_type(native=any(map(_is_native, found)))
             except InvalidInputError as error:
                 return plain(400, str(error))
             if form is ResponseType.SAMPLES:
@@ -100,13 +99,6 @@ class RemoteReadDoor:
         samples = self._series.fetch(RawFetch(matchers, query.start_ms - 1, query.end_ms), limits)
         samples = _by_labels(samples)
         return _Found([self._outside.added(labels) for labels in samples.labels], samples)
-
-
-def _is_native(found: _Found) -> bool:
-    segments = () if found.samples is None else found.samples.segments
-    return any(
-        segment.histograms is not None and len(segment.histograms.rows) for segment in segments
-    )
 
 
 def _by_labels(samples: RaggedSamples) -> RaggedSamples:

@@ -1,4 +1,4 @@
-"""Native histograms as remote read answers them: messages of float histograms."""
+"""Native histograms as messages: of remote read, and of the exposition format."""
 
 import struct
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _U64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 def write_histograms(histograms: Histograms, timestamps_ms: NDArray[np.int64]) -> list[bytes]:
     """
-    Return each of *histograms* as field 4 of a `TimeSeries`.
+    Return each of *histograms* as field 4 of a `TimeSeries`, with floats for counts.
 
     Numbers of fields are those of `prometheus.Histogram` in `types.proto`.
     """
@@ -46,6 +46,43 @@ def write_histograms(histograms: Histograms, timestamps_ms: NDArray[np.int64]) -
         )
         found.append(delimited(4, content))
     return found
+
+
+def exposed_histograms(histograms: Histograms) -> list[bytes]:
+    """
+    Return each of *histograms* as an `io.prometheus.client.Histogram`, with floats for counts.
+
+    That message knows no bounds of custom buckets: those are classic buckets there, cumulative.
+    """
+    negative, positive = _buckets(histograms.negative, 9), _buckets(histograms.positive, 12)
+    custom = histograms.custom.tolist()
+    found: list[bytes] = []
+    for place, schema in enumerate(histograms.schema.tolist()):
+        sides = next(negative), next(positive)
+        content = _double(2, histograms.sum[place]) + _double(4, histograms.count[place])
+        if custom[place]:
+            content += b"".join(_classic_buckets(histograms, place))
+        else:
+            content += b"".join(
+                (
+                    b"\x28" + varint(_zigzag(schema)),
+                    _double(6, histograms.zero_threshold[place]),
+                    _double(8, histograms.zero_count[place]),
+                    *sides,
+                )
+            )
+        found.append(content)
+    return found
+
+
+def _classic_buckets(histograms: Histograms, place: int) -> Iterator[bytes]:
+    bounds = _run(histograms.bounds.offsets, histograms.bounds.values, place).tolist()
+    counts = np.zeros(len(bounds) + 1)
+    positive = histograms.positive
+    index = _run(positive.offsets, positive.index, place)
+    counts[index] = _run(positive.offsets, positive.count, place)
+    for bound, total in zip([*bounds, np.inf], np.cumsum(counts).tolist(), strict=True):
+        yield delimited(3, _double(2, bound) + _double(4, total))
 
 
 def _buckets(buckets: Buckets, field: int) -> Iterator[bytes]:
