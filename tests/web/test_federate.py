@@ -6,11 +6,13 @@ import cramjam
 import numpy as np
 import pytest
 
+from tests.remote_read_answers import read_frames
 from veriscope.query import QueryOptions
 from veriscope.signals import STALE_NAN, Labels, SampleBatch, SystemClock, to_labels
 from veriscope.signals.histograms import Buckets, HistogramBatch, Histograms, Runs
 from veriscope.store import Store
 from veriscope.web import ApiSources
+from veriscope.wire.exposition.protobuf import MetricFamily
 from veriscope.wire.protobuf_fields import delimited, varint
 
 
@@ -25,6 +27,52 @@ def write(store: Store, time_ms: int, value: float, **labels: str) -> Labels:
     series = to_labels({"__name__": "up", **labels})
     store.metrics.insert_batches([SampleBatch.at((series,), np.array([value]), time_ms)])
     return series
+
+
+def write_histogram(
+    store: Store, time_ms: int, name: str, hint: int = 0, total: float = 5.0
+) -> None:
+    """Store a native histogram of three observations."""
+    native = Histograms(
+        schema=np.array([0], dtype=np.int8),
+        reset_hint=np.array([hint], dtype=np.int8),
+        count=np.array([3.0]),
+        sum=np.array([total]),
+        zero_threshold=np.array([0.25]),
+        zero_count=np.zeros(1),
+        positive=Buckets(np.array([0, 1]), np.array([2], dtype=np.int32), np.array([3.0])),
+        negative=Buckets.none(1),
+        bounds=Runs.none(1),
+    )
+    labels = (to_labels({"__name__": name}),)
+    series, times = np.zeros(1, dtype=np.uint32), np.array([time_ms])
+    store.metrics.insert_batches([HistogramBatch(labels, series, times, native)])
+
+
+PROTOBUF = "application/vnd.google.protobuf"
+DELIMITED = f"{PROTOBUF};proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+
+async def families(web: Any, selector: str, accept: str = DELIMITED) -> list[Any]:
+    """Return the messages of the answer, read by protobuf itself."""
+    async with web.get(
+        "/federate", params={"match[]": selector}, headers={"Accept": accept}
+    ) as answer:
+        assert answer.status == 200
+        assert answer.content_type == PROTOBUF
+        body = await answer.read()
+    found = []
+    while body:
+        size = shift = 0
+        while True:
+            byte, body = body[0], body[1:]
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        found.append(MetricFamily.FromString(body[:size]))
+        body = body[size:]
+    return found
 
 
 async def federate(web: Any, *selectors: str, accept: str = "") -> list[str]:
@@ -79,6 +127,90 @@ async def test_odd_names_and_values_are_escaped(web: Any, store: Store, now_ms: 
         "# TYPE http_requests untyped",
         f'http_requests{{a_b="say \\"hi\\"\\n\\\\",instance=""}} 1 {now_ms}',
     ]
+
+
+async def test_a_digit_in_front_becomes_an_underscore(web: Any, store: Store, now_ms: int) -> None:
+    """In place of it, as Prometheus escapes names."""
+    write(store, now_ms, 1.0, __name__="5xx")
+    assert await federate(web, '{"5xx"}') == [
+        "# TYPE _xx untyped",
+        f'_xx{{instance=""}} 1 {now_ms}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("", "text/plain"),
+        ("*/*", "text/plain"),
+        (DELIMITED, PROTOBUF),
+        (f"{DELIMITED};q=0.3,text/plain;version=0.0.4;q=0.4", "text/plain"),
+        (f"application/openmetrics-text,{DELIMITED};q=0.3,*/*;q=0.1", PROTOBUF),
+        (f"{PROTOBUF};proto=io.prometheus.client.MetricFamily;encoding=text", "text/plain"),
+        (f"text/plain;version=7,{DELIMITED};q=x", PROTOBUF),
+    ],
+    ids=["none", "any", "protobuf", "text better", "Prometheus", "text of it", "odd"],
+)
+async def test_the_format_is_the_one_that_is_liked_best(web: Any, accept: str, media: str) -> None:
+    """Of text and delimited protobuf; of nothing that is known, text."""
+    async with web.get("/federate", headers={"Accept": accept}) as answer:
+        assert answer.content_type == media
+
+
+async def test_native_histograms_are_exposed_as_protobuf(
+    web: Any, store: Store, now_ms: int
+) -> None:
+    """A family for each type of a name; floats have none. Text cannot say histograms."""
+    write(store, now_ms, 1.5, __name__="m", a="1")
+    write_histogram(store, now_ms - 10, "m")
+    write_histogram(store, now_ms - 10, "n", hint=3)
+    write_histogram(store, now_ms - 10, "over")
+    write_histogram(store, now_ms, "over", total=STALE_NAN)
+    untyped, of_m, of_n = sorted(
+        await families(web, '{__name__=~".+"}'), key=lambda family: family.type
+    )
+    assert [(each.name, each.type) for each in (untyped, of_m, of_n)] == [
+        ("m", 3),
+        ("m", 4),
+        ("n", 5),
+    ]
+    [metric] = untyped.metric
+    assert (metric.untyped.value, metric.timestamp_ms) == (1.5, now_ms)
+    assert [(pair.name, pair.value) for pair in metric.label] == [("a", "1"), ("instance", "")]
+    [metric] = of_m.metric
+    assert metric.timestamp_ms == now_ms - 10
+    found = metric.histogram
+    assert (found.sample_count_float, found.sample_sum, found.zero_threshold) == (3.0, 5.0, 0.25)
+    assert [(span.offset, span.length) for span in found.positive_span] == [(2, 1)]
+    assert await federate(web, '{__name__=~".+"}') == [
+        "# TYPE m untyped",
+        f'm{{a="1",instance=""}} 1.5 {now_ms}',
+    ]
+
+
+async def test_a_series_that_changes_its_kind_has_the_newer_one(
+    web: Any, store: Store, now_ms: int
+) -> None:
+    """Whichever came last is exposed, if it can be said at all."""
+    write(store, now_ms - 5, 1.0, __name__="m")
+    write_histogram(store, now_ms, "m")
+    assert await federate(web, "m") == []
+    [family] = await families(web, "m")
+    assert family.type == 4
+    write(store, now_ms + 5, 2.0, __name__="m")
+    [family] = await families(web, "m")
+    assert (family.type, family.metric[0].untyped.value) == (3, 2.0)
+
+
+async def test_odd_names_in_protobuf_are_escaped_likewise(
+    web: Any, store: Store, now_ms: int
+) -> None:
+    """Unless who asks takes them as they are."""
+    write(store, now_ms, 1.0, __name__="http.requests", **{"a.b": "c"})
+    [family] = await families(web, '{"http.requests"}')
+    assert (family.name, family.metric[0].label[0].name) == ("http_requests", "a_b")
+    [family] = await families(web, '{"http.requests"}', f"{DELIMITED};escaping=allow-utf-8")
+    assert (family.name, family.metric[0].label[0].name) == ("http.requests", "a.b")
 
 
 async def test_a_bad_selector_is_refused_in_words(web: Any) -> None:
@@ -192,30 +324,16 @@ class TestRemoteRead:
             assert answer.content_type == "text/plain"
             assert reason in await answer.text()
 
-    async def test_native_histograms_are_answered_as_samples(
+    async def test_native_histograms_come_in_either_form(
         self, web: Any, store: Store, now_ms: int
     ) -> None:
-        """Also where chunks are wanted first; who takes nothing but chunks is refused."""
-        native = Histograms(
-            schema=np.array([0], dtype=np.int8),
-            reset_hint=np.zeros(1, dtype=np.int8),
-            count=np.array([3.0]),
-            sum=np.array([5.0]),
-            zero_threshold=np.zeros(1),
-            zero_count=np.zeros(1),
-            positive=Buckets(np.array([0, 1]), np.array([2], dtype=np.int32), np.array([3.0])),
-            negative=Buckets.none(1),
-            bounds=Runs.none(1),
-        )
-        labels = (to_labels({"__name__": "latency"}),)
-        series, times = np.zeros(1, dtype=np.uint32), np.array([now_ms])
-        store.metrics.insert_batches([HistogramBatch(labels, series, times, native)])
-        body = read_request("latency", now_ms, now_ms, 1, 0)
-        async with web.post("/api/v1/read", data=body) as answer:
-            assert answer.headers["Content-Type"] == "application/x-protobuf"
+        """As messages of samples, and as chunks."""
+        write_histogram(store, now_ms, "latency")
+        async with web.post("/api/v1/read", data=read_request("latency", 0, now_ms)) as answer:
             message = bytes(cramjam.snappy.decompress_raw(await answer.read()))
         assert np.array([3.0]).tobytes() in message
-        body = read_request("latency", now_ms, now_ms, 1)
-        async with web.post("/api/v1/read", data=body) as answer:
-            assert answer.status == 400
-            assert "accept the response type SAMPLES" in await answer.text()
+        async with web.post("/api/v1/read", data=read_request("latency", 0, now_ms, 1)) as answer:
+            [(_, labels, [[(time_ms, found)]])] = read_frames(await answer.read())
+        assert labels == (("__name__", "latency"),)
+        assert time_ms == now_ms
+        assert found.positive == ((2, np.array([3.0]).tobytes()),)
