@@ -169,13 +169,8 @@ def chunk_frames(samples: RaggedSamples, labels: Sequence[Labels], query: int) -
 def warm_up() -> None:
     """Compile the loops of both forms, or load them from disk."""
     one, labels = np.zeros(1, dtype=np.int64), LabelSets([(("a", "b"),)])
-    native = Histograms(
-        *np.zeros((2, 1), dtype=np.int8),
-        *np.zeros((4, 1)),
-        Buckets.none(1),
-        Buckets.none(1),
-        Runs.none(1),
-    )
+    small, wide, empty = np.zeros(1, dtype=np.int8), np.zeros(1), Buckets.none(1)
+    native = Histograms(small, small, wide, wide, wide, wide, empty, empty, Runs.none(1))
     segment = Segment(one, one + 1, one, np.zeros(1), HistogramSamples(one, one + 1, native))
     samples = RaggedSamples(labels, (segment,))
     for form in (samples_of(samples, labels), chunk_frames(samples, labels, 0)):
