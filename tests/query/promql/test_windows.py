@@ -265,14 +265,14 @@ def fresh(row: Row) -> Row:
     return [sample for sample in row if not is_stale(np.array([sample[1]]))[0]]
 
 
-def check(found: Any, wanted: list[list[float | None]]) -> None:
-    """Compare points: presence exactly, values as close as floats allow."""
+def check(found: Any, wanted: list[list[float | None]], rtol: float = 1e-12) -> None:
+    """Compare points: presence exactly, values as close as floats allow, or to *rtol*."""
     values, present = found
     assert present.tolist() == [[point is not None for point in row] for row in wanted]
     np.testing.assert_allclose(
         values[present],
         [point for row in wanted for point in row if point is not None],
-        rtol=1e-12,
+        rtol=rtol,
         atol=0,
     )
 
@@ -397,6 +397,45 @@ def test_an_anchored_window_counts_from_the_sample_before_it(
             points.append(happenings([*before[-1:], *inside], happens) if inside else None)
         wanted.append(points)
     check(RANGE_FUNCTIONS[name](windows), wanted)
+
+
+@st.composite
+def hard_rows(draw: st.DrawFn) -> Row:
+    """Return samples of noise, steps, constants and drifts, far from zero and near to it."""
+    row: list[float] = []
+    for _ in range(draw(st.integers(1, 4))):
+        level = draw(st.sampled_from([0.0, 1.0, -3e5, 1e9, 1.7e9, 1e15, 1e-150, 1e200]))
+        noise = draw(st.sampled_from([0.0, 1e-9, 1e-3, 1.0, 1e6])) * (abs(level) or 1.0)
+        drift = draw(st.sampled_from([0.0, 0.0, 1.0, 1e3]))
+        draws = draw(st.lists(st.floats(-1, 1), min_size=40, max_size=120))
+        row += [level + noise * value + drift * place for place, value in enumerate(draws)]
+    for place in draw(st.lists(st.integers(0, len(row) - 1), max_size=2)):
+        row[place] = draw(st.sampled_from([math.nan, math.inf, -math.inf, STALE_NAN]))
+    return list(enumerate(row))
+
+
+@drawn
+@given(row=hard_rows(), length=st.integers(2, 150), step=st.integers(1, 40))
+def test_a_variance_is_that_of_the_window_alone(row: Row, length: int, step: int) -> None:
+    """Whatever large numbers were before: Prometheus' within 1e-9, and 0 where nothing changes."""
+    grid = Grid(0, len(row), step)
+    found = RANGE_FUNCTIONS["stdvar_over_time"](Windows(ragged([row]), grid, length, grid))
+    with np.errstate(all="ignore"):
+        wanted = [
+            variance([value for _, value in window]) if window else None
+            for end in grid.times_ms().tolist()
+            for window in [fresh([s for s in row if end - length < s[0] <= end])]
+        ]
+    check(found, [wanted], rtol=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.1, 1e9 + 0.1, -1e300])
+def test_what_does_not_change_has_no_variance(level: float) -> None:
+    """A constant has exactly none, also after it was something else."""
+    row = list(enumerate([3.0, 7.5, 1e8] * 20 + [level] * 100))
+    grid = Grid(100, 159, 7)
+    found = RANGE_FUNCTIONS["stddev_over_time"](Windows(ragged([row]), grid, 40, grid))
+    check(found, [[0.0] * len(grid)])
 
 
 @drawn

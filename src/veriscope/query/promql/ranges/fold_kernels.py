@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from veriscope.query.promql.ranges.window_kernels import cut, holds_stale, without_stale
+from veriscope.query.promql.ranges.variance_kernels import COLUMNS, variances
+from veriscope.query.promql.ranges.window_kernels import cut_fresh
 from veriscope.query.promql.sum_kernels import kahan, two_sum
 from veriscope.signals.compiled import compiled
 
@@ -49,26 +50,28 @@ def fold_rows(
     """Write *op* of each row's windows `(end - length, end]`; 0 and no point where one is empty."""
     steps = out.shape[1]
     low, high = np.empty(steps, dtype=np.int64), np.empty(steps, dtype=np.int64)
-    places, totals = np.empty(64, dtype=np.int64), np.empty((64, 4))
+    places, totals = np.empty(64, dtype=np.int64), np.empty((64, COLUMNS))
     for row in range(len(starts)):
-        times, numbers = timestamps_ms, values
-        total = cut(times, starts[row], stops[row], first_ms, step_ms, length_ms, low, high)
-        if holds_stale(numbers, low, high):
-            times, numbers = without_stale(times, numbers, low[0], high[-1])
-            total = cut(times, 0, len(times), first_ms, step_ms, length_ms, low, high)
+        times, numbers, total = cut_fresh(
+            timestamps_ms, values, starts[row], stops[row],
+            first_ms, step_ms, length_ms, low, high,
+        )  # fmt: skip
         span = high[-1] - low[0]
         # Whether windows overlap so much that their common part is worth finding.
         shared = total > 2 * span
+        if shared and op in (AVG, SUM, STDVAR, STDDEV) and len(totals) <= span:
+            totals = np.empty((2 * span, COLUMNS))
         if op in (AVG, SUM):
-            if shared and len(totals) <= span:
-                totals = np.empty((2 * span, 4))
             _sums(op, numbers, low, high, shared, totals, out[row])
         elif op in (MIN, MAX, TS_OF_MIN, TS_OF_MAX):
             if shared and len(places) <= span:
                 places = np.empty(2 * span, dtype=np.int64)
             _extremes(op, times, numbers, low, high, shared, places, out[row])
         elif op in (STDVAR, STDDEV):
-            _variances(op, numbers, low, high, out[row])
+            variances(numbers, low, high, shared, totals, out[row])
+            if op == STDDEV:
+                for step in range(steps):
+                    out[row, step] = np.sqrt(out[row, step])
         else:
             _ends(op, times, numbers, low, high, out[row])
         for step in range(steps):
@@ -184,31 +187,6 @@ def _mean(values: NDArray[np.float64], start: int, stop: int) -> float:
         share = (count - 1) / count
         mean, rest = kahan(values[place] / count, share * mean, share * rest)
     return mean + rest if stepwise else total / count + rest / count
-
-
-@compiled
-def _variances(
-    op: int,
-    values: NDArray[np.float64],
-    low: NDArray[np.int64],
-    high: NDArray[np.int64],
-    out: NDArray[np.float64],
-) -> None:
-    """Write the population variance or its root: Welford's recurrence, compensated."""
-    for step in range(len(low)):
-        start, stop = low[step], high[step]
-        if stop == start:
-            out[step] = 0.0
-            continue
-        count, mean, mean_rest, spread, spread_rest = 0.0, 0.0, 0.0, 0.0, 0.0
-        for place in range(start, stop):
-            count += 1
-            distance = values[place] - (mean + mean_rest)
-            mean, mean_rest = kahan(distance / count, mean, mean_rest)
-            now = values[place] - (mean + mean_rest)
-            spread, spread_rest = kahan(distance * now, spread, spread_rest)
-        variance = (spread + spread_rest) / count
-        out[step] = np.sqrt(variance) if op == STDDEV else variance
 
 
 @compiled

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from veriscope.query.promql.order_kernels import order_around, quantile_of_sorted
-from veriscope.query.promql.ranges.window_kernels import cut, holds_stale, without_stale
+from veriscope.query.promql.order_kernels import quantile_of_sorted
+from veriscope.query.promql.ranges.window_kernels import cut_fresh
 from veriscope.signals.compiled import compiled
 
 QUANTILE: Final = 0
@@ -36,11 +36,10 @@ def rank_rows(
     room = 64
     ordered, spare, changed = np.empty(room), np.empty(room), np.empty((2, room))
     for row in range(len(starts)):
-        times, numbers = timestamps_ms, values
-        cut(times, starts[row], stops[row], first_ms, step_ms, length_ms, low, high)
-        if holds_stale(numbers, low, high):
-            times, numbers = without_stale(times, numbers, low[0], high[-1])
-            cut(times, 0, len(times), first_ms, step_ms, length_ms, low, high)
+        _, numbers, _ = cut_fresh(
+            timestamps_ms, values, starts[row], stops[row],
+            first_ms, step_ms, length_ms, low, high,
+        )  # fmt: skip
         longest = np.max(high - low)
         if room < longest:
             room = 2 * longest
@@ -67,23 +66,35 @@ def rank_rows(
             if op == QUANTILE:
                 out[row, step] = quantile_of_sorted(ordered, count, size, q[step])
             else:
-                median = quantile_of_sorted(ordered, count, size, 0.5)
-                out[row, step] = _spread(numbers, start, stop, median, spare)
+                out[row, step] = _spread(ordered, count, size, spare)
 
 
 @compiled
 def _spread(
-    values: NDArray[np.float64], start: int, stop: int, median: float, spare: NDArray[np.float64]
+    ordered: NDArray[np.float64], count: int, size: int, distances: NDArray[np.float64]
 ) -> float:
-    """Return the median distance from *median*."""
-    count = 0
-    for place in range(start, stop):
-        distance = abs(values[place] - median)
-        if not np.isnan(distance):
-            spare[count] = distance
-            count += 1
-    order_around(spare, count, stop - start, 0.5)
-    return quantile_of_sorted(spare, count, stop - start, 0.5)
+    """Return the median distance from the median of *size* values, *count* of them numbers."""
+    median = quantile_of_sorted(ordered, count, size, 0.5)
+    if not np.isfinite(median):
+        return np.nan
+    lower = (size - 1) // 2 - (size - count)
+    for rank in range(lower, min(lower + 2, count)):
+        distances[rank] = _distance(ordered, count, median, rank)
+    return quantile_of_sorted(distances, count, size, 0.5)
+
+
+@compiled
+def _distance(ordered: NDArray[np.float64], count: int, center: float, rank: int) -> float:
+    """Return the distance from *center* that *rank* of the first *count* numbers are within."""
+    # The `rank + 1` nearest numbers follow each other: the first is searched for.
+    low, high = 0, count - 1 - rank
+    while low < high:
+        middle = (low + high) >> 1
+        if center - ordered[middle] > ordered[middle + rank + 1] - center:
+            low = middle + 1
+        else:
+            high = middle
+    return max(center - ordered[low], ordered[low + rank] - center)
 
 
 @compiled

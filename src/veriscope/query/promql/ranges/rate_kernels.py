@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from veriscope.query.promql.ast import Edges
 from veriscope.query.promql.ranges.window_kernels import (
     between,
-    cut,
+    cut_fresh,
     first_after,
-    holds_stale,
-    without_stale,
 )
 from veriscope.signals.compiled import compiled
 
@@ -56,13 +54,10 @@ def rate_rows(
     ahead_ms = lookback_ms if edges == SMOOTHED else 0
     seen_ms = length_ms + ahead_ms + (lookback_ms if edges != PLAIN else 0)
     for row in range(len(starts)):
-        times, numbers = timestamps_ms, values
-        total = cut(
-            times, starts[row], stops[row], first_ms + ahead_ms, step_ms, seen_ms, low, high
-        )
-        if holds_stale(numbers, low, high):
-            times, numbers = without_stale(times, numbers, low[0], high[-1])
-            total = cut(times, 0, len(times), first_ms + ahead_ms, step_ms, seen_ms, low, high)
+        times, numbers, total = cut_fresh(
+            timestamps_ms, values, starts[row], stops[row],
+            first_ms + ahead_ms, step_ms, seen_ms, low, high,
+        )  # fmt: skip
         span = high[-1] - low[0]
         paired = op in (INCREASE, RATE, CHANGES, RESETS)
         if paired and total > span and edges == PLAIN:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from veriscope.query.promql.ranges.window_kernels import cut, holds_stale, without_stale
+from veriscope.query.promql.ranges.window_kernels import cut_fresh
 from veriscope.query.promql.sum_kernels import kahan
 from veriscope.signals.compiled import compiled
 
@@ -39,11 +39,10 @@ def trend_rows(
     steps = out.shape[1]
     low, high = np.empty(steps, dtype=np.int64), np.empty(steps, dtype=np.int64)
     for row in range(len(starts)):
-        times, numbers = timestamps_ms, values
-        cut(times, starts[row], stops[row], first_ms, step_ms, length_ms, low, high)
-        if holds_stale(numbers, low, high):
-            times, numbers = without_stale(times, numbers, low[0], high[-1])
-            cut(times, 0, len(times), first_ms, step_ms, length_ms, low, high)
+        times, numbers, _ = cut_fresh(
+            timestamps_ms, values, starts[row], stops[row],
+            first_ms, step_ms, length_ms, low, high,
+        )  # fmt: skip
         for step in range(steps):
             start, stop = low[step], high[step]
             present[row, step] = stop - start >= 2

@@ -74,7 +74,32 @@ def cut(
 
 
 @compiled
-def holds_stale(
+def cut_fresh(
+    timestamps_ms: NDArray[np.int64],
+    values: NDArray[np.float64],
+    begin: int,
+    stop: int,
+    first_ms: int,
+    step_ms: int,
+    length_ms: int,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """
+    Cut windows as `cut` does, less stale markers.
+
+    Returns the columns that *low* and *high* are places of, new ones where a marker was left out,
+    and the number of samples in all windows together.
+    """
+    total = cut(timestamps_ms, begin, stop, first_ms, step_ms, length_ms, low, high)
+    if not _holds_stale(values, low, high):
+        return timestamps_ms, values, total
+    times, numbers = _without_stale(timestamps_ms, values, low[0], high[-1])
+    return times, numbers, cut(times, 0, len(times), first_ms, step_ms, length_ms, low, high)
+
+
+@compiled
+def _holds_stale(
     values: NDArray[np.float64], low: NDArray[np.int64], high: NDArray[np.int64]
 ) -> bool:
     """Return whether there is a stale marker in any window."""
@@ -89,7 +114,7 @@ def holds_stale(
 
 
 @compiled
-def without_stale(
+def _without_stale(
     timestamps_ms: NDArray[np.int64], values: NDArray[np.float64], begin: int, stop: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the samples of `begin:stop` less stale markers."""
@@ -185,20 +210,10 @@ def _smoothed_rows(
     steps = out.shape[1]
     low, high = np.empty(steps, dtype=np.int64), np.empty(steps, dtype=np.int64)
     for row in range(len(starts)):
-        times, numbers = timestamps_ms, values
-        cut(
-            times,
-            starts[row],
-            stops[row],
-            first_ms + lookback_ms,
-            step_ms,
-            2 * lookback_ms,
-            low,
-            high,
-        )
-        if holds_stale(numbers, low, high):
-            times, numbers = without_stale(times, numbers, low[0], high[-1])
-            cut(times, 0, len(times), first_ms + lookback_ms, step_ms, 2 * lookback_ms, low, high)
+        times, numbers, _ = cut_fresh(
+            timestamps_ms, values, starts[row], stops[row],
+            first_ms + lookback_ms, step_ms, 2 * lookback_ms, low, high,
+        )  # fmt: skip
         for step in range(steps):
             end_ms = first_ms + step * step_ms
             after = first_after(times, low[step], high[step], end_ms - 1)
