@@ -1,17 +1,23 @@
-"""OTLP as fast as it is accepted: spans and log records a second, CPU and bytes on disk of each."""
+"""OTLP as fast as it is accepted: items a second of each signal, CPU and bytes on disk of each."""
 
 import argparse
 import http.client
+import json
 import random
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 import server_process
@@ -20,17 +26,21 @@ from veriscope.store import Store, StoreOptions
 
 _SERVICES = 8
 _SPANS_A_TRACE = 8
+_POINTS_A_METRIC = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A signal to measure: its path, table and message, and how a request is made."""
+    """A signal to measure: its path, table and message, how one is made and a loop reads it."""
 
     name: str
     path: str
     table: str
     message: type[Any]
     make: Callable[[random.Random, int, int, int], bytes]
+    read: Callable[[Any], list[tuple[Any, ...]]]
+    count: str = ""
+    """PromQL that counts the items, where the table holds what others write too."""
 
 
 def attributes(pairs: Any, number: int) -> None:
@@ -114,9 +124,87 @@ def make_logs(chance: random.Random, number: int, size: int, start_ns: int) -> b
     return request.SerializeToString()
 
 
+def make_metrics(chance: random.Random, number: int, size: int, start_ns: int) -> bytes:
+    """Return a request of *size* points: counters and gauges, 64 series each."""
+    request = ExportMetricsServiceRequest()
+    of = request.resource_metrics.add()
+    resource(of.resource, number)
+    scoped = of.scope_metrics.add()
+    scoped.scope.name = "benchmark"
+    metric: Any = None
+    for index in range(size):
+        if index % _POINTS_A_METRIC == 0:
+            metric = scoped.metrics.add(name=f"requests.{index // _POINTS_A_METRIC}", unit="1")
+            if index // _POINTS_A_METRIC % 2:
+                metric.sum.is_monotonic = True
+                metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+        points = metric.sum if metric.HasField("sum") else metric.gauge
+        point = points.data_points.add(time_unix_nano=start_ns, start_time_unix_nano=1)
+        if metric.HasField("sum"):
+            point.as_int = number * 1_000 + chance.randrange(1_000)
+        else:
+            point.as_double = chance.randrange(10_000) / 100
+        attributes(point.attributes, index)
+    return request.SerializeToString()
+
+
+def read_spans(request: Any) -> list[tuple[Any, ...]]:
+    """Return the fields of each span."""
+    return [
+        (
+            *(span.trace_id, span.span_id, span.parent_span_id, span.name, span.kind),
+            *(span.start_time_unix_nano, span.end_time_unix_nano, span.status.code),
+            *(texts(span.attributes), texts(part.resource.attributes)),
+        )
+        for part in request.resource_spans
+        for scoped in part.scope_spans
+        for span in scoped.spans
+    ]
+
+
+def read_logs(request: Any) -> list[tuple[Any, ...]]:
+    """Return the fields of each record."""
+    return [
+        (
+            *(record.time_unix_nano, record.severity_number, record.severity_text),
+            *(record.body.string_value, record.trace_id, record.span_id),
+            *(texts(record.attributes), texts(part.resource.attributes)),
+        )
+        for part in request.resource_logs
+        for scoped in part.scope_logs
+        for record in scoped.log_records
+    ]
+
+
+def read_metrics(request: Any) -> list[tuple[Any, ...]]:
+    """Return the fields of each point."""
+    return [
+        (
+            *(metric.name, metric.unit, point.time_unix_nano, point.as_double or point.as_int),
+            *(texts(point.attributes), texts(part.resource.attributes)),
+        )
+        for part in request.resource_metrics
+        for scoped in part.scope_metrics
+        for metric in scoped.metrics
+        for point in (metric.sum if metric.HasField("sum") else metric.gauge).data_points
+    ]
+
+
+def texts(attributes: Any) -> dict[str, str]:
+    """Return *attributes* as text."""
+    return {
+        pair.key: str(getattr(pair.value, pair.value.WhichOneof("value"))) for pair in attributes
+    }
+
+
 KINDS = (
-    Kind("spans", "/v1/traces", "spans", ExportTraceServiceRequest, make_traces),
-    Kind("log records", "/v1/logs", "logs", ExportLogsServiceRequest, make_logs),
+    Kind("spans", "/v1/traces", "spans", ExportTraceServiceRequest, make_traces, read_spans),
+    Kind("log records", "/v1/logs", "logs", ExportLogsServiceRequest, make_logs, read_logs),
+    Kind(
+        *("data points", "/v1/metrics", "samples", ExportMetricsServiceRequest),
+        *(make_metrics, read_metrics),
+        count='sum(count_over_time({__name__=~"requests_.+"}[1h]))',
+    ),
 )
 
 
@@ -124,11 +212,13 @@ def main() -> None:
     """Run the benchmark and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=40)
-    parser.add_argument("--size", type=int, default=8_192, help="spans or records a request")
+    parser.add_argument("--size", type=int, default=8_192, help="items a request")
     parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--only", choices=[kind.name for kind in KINDS], help="one signal")
     options = parser.parse_args()
     for kind in KINDS:
-        measure(kind, options.requests, options.size, options.connections)
+        if options.only in {None, kind.name}:
+            measure(kind, options.requests, options.size, options.connections)
 
 
 def measure(kind: Kind, requests: int, size: int, connections: int) -> None:
@@ -150,7 +240,8 @@ def measure(kind: Kind, requests: int, size: int, connections: int) -> None:
             loaded = server.cpu_seconds()
             server.wait_until_idle()
             settled, peak = server.cpu_seconds(), server.memory_bytes("VmHWM")
-        stored, disk = after_merges(data, kind.table)
+            counted = count(server, kind.count, now_ns) if kind.count else 0
+        rows, disk = after_merges(data, kind.table)
     cpu_us = (loaded - before) / items * 1e6
     print(f"{requests} requests of {size} {kind.name}, {connections} connections")
     print(f"  accepted          {done.accepted} requests, refused {done.refused}")
@@ -160,8 +251,9 @@ def measure(kind: Kind, requests: int, size: int, connections: int) -> None:
     print(f"  Python upb loop   {loop_us:.1f} µs each; {cpu_us / loop_us:.2f} of that is used")
     print(f"  peak RSS          {peak / 2**20:,.0f} MiB")
     print(f"  bytes on disk     {disk:.1f} each after merges")
-    print(f"  stored            {stored:,} of {(requests + connections) * size:,}")
-    if stored != (requests + connections) * size or done.refused:
+    stored, sent = counted or rows, (requests + connections) * size
+    print(f"  stored            {stored:,} of {sent:,}")
+    if stored != sent or done.refused:
         raise SystemExit("not everything was stored once")
 
 
@@ -179,33 +271,19 @@ def post(
     return write_load.post_all(server.host, server.port, bodies, connections, post=send)
 
 
+def count(server: server_process.ServerProcess, promql: str, now_ns: int) -> int:
+    """Return the value of *promql* a minute after *now_ns*."""
+    asked = urllib.parse.urlencode({"query": promql, "time": now_ns / 1e9 + 60})
+    [found] = json.loads(server.get(f"/api/v1/query?{asked}"))["data"]["result"]
+    return int(found["value"][1])
+
+
 def python_loop_us(kind: Kind, bodies: list[bytes], size: int) -> float:
     """Return the microseconds of an item that is parsed by upb and read field by field."""
     begun = time.process_time()
     for body in bodies:
-        rows = []
-        request = kind.message.FromString(body)
-        parts = request.resource_spans if kind.table == "spans" else request.resource_logs
-        for part in parts:
-            of = {pair.key: pair.value.string_value for pair in part.resource.attributes}
-            scopes = part.scope_spans if kind.table == "spans" else part.scope_logs
-            for scoped in scopes:
-                items = scoped.spans if kind.table == "spans" else scoped.log_records
-                rows += [_row(item, of) for item in items]
+        kind.read(kind.message.FromString(body))
     return (time.process_time() - begun) / (len(bodies) * size) * 1e6
-
-
-def _row(item: Any, of: dict[str, str]) -> tuple[Any, ...]:
-    given = {
-        pair.key: str(getattr(pair.value, pair.value.WhichOneof("value")))
-        for pair in item.attributes
-    }
-    if hasattr(item, "body"):
-        words = (item.time_unix_nano, item.severity_number, item.severity_text)
-        return (*words, item.body.string_value, item.trace_id, item.span_id, given, of)
-    ids = (item.trace_id, item.span_id, item.parent_span_id)
-    times = (item.start_time_unix_nano, item.end_time_unix_nano)
-    return (*ids, item.name, item.kind, *times, item.status.code, given, of)
 
 
 def after_merges(data: Path, table: str) -> tuple[int, float]:
