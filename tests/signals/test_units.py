@@ -34,6 +34,25 @@ def test_other_durations_are_refused(text: str) -> None:
         Duration.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("30d", "30d"),
+        ("4w", "4w"),
+        ("52w", "52w"),
+        ("365d", "1y"),
+        ("36h", "1d12h"),
+        ("1w1ms", "7d1ms"),
+        ("1y1d", "366d"),
+        ("90m", "1h30m"),
+        ("0", "0s"),
+    ],
+)
+def test_durations_print_as_prometheus(text: str, printed: str) -> None:
+    """Years and weeks only where nothing is left over, as `model.Duration` prints them."""
+    assert str(Duration.parse(text)) == printed
+
+
 @given(st.integers(0, 10**14))
 def test_a_printed_duration_reads_back(ms: int) -> None:
     """Printing loses nothing."""

@@ -50,11 +50,18 @@ class Duration(int):
         return self / 1000
 
     def __str__(self) -> str:
-        """Spell the duration as `parse` reads it."""
+        """
+        Spell the duration as `parse` reads it.
+
+        Years and weeks only where nothing is left over: 30d is easier to read than 4w2d. Source:
+        Prometheus, common/model/time.go.
+        """
         if not self:
             return "0s"
         rest, parts = int(self), []
         for unit, ms in UNIT_MS.items():
+            if unit in ("y", "w") and rest % ms:
+                continue
             count, rest = divmod(rest, ms)
             if count:
                 parts.append(f"{count}{unit}")
@@ -98,7 +105,7 @@ def require_at_least(options: object, least: int, *names: str) -> None:
     """Raise `ValueError` where one of the fields *names* of *options* is less than *least*."""
     for name in names:
         if (found := getattr(options, name)) < least:
-            raise ValueError(f"{name} is {found}; it must be at least {least}")
+            raise ValueError(f"{name} is {found}; it must be at least {type(found)(least)}")
 
 
 def decode_unit(wanted: type, found: Any) -> Any:
