@@ -37,8 +37,12 @@ class Address:
         except ValueError:
             return False
 
-    def bind(self) -> socket.socket:
-        """Return a listening socket; raises `UnavailableError` where the address is taken."""
+    def bind(self, option: str = "--listen") -> socket.socket:
+        """
+        Return a listening socket.
+
+        Raises `UnavailableError`, which names the *option* to change, where the address is taken.
+        """
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,7 +53,7 @@ class Address:
             found.close()
             raise UnavailableError(
                 f"cannot listen on {self.host}:{self.port}: {error.strerror or error};"
-                " choose another address with --listen"
+                f" choose another address with {option}"
             ) from error
         return found
 

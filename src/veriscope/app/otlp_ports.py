@@ -38,23 +38,24 @@ def take_otlp_ports(options: ServerOptions) -> OtlpPorts:
     Raises `UnavailableError` where a named one is taken, and `ConfigError` where it can be
     reached from elsewhere without a token or TLS.
     """
-    grpc = _take(options, options.otlp_grpc_listen, _GRPC)
+    grpc = _take(options, "otlp_grpc_listen", _GRPC)
     if grpc is None:
-        return OtlpPorts(None, _take(options, options.otlp_http_listen, _HTTP))
+        return OtlpPorts(None, _take(options, "otlp_http_listen", _HTTP))
     host, port = grpc.getsockname()[:2]
     # gRPC binds it anew: only this way is one told whether it was free without noise in the log.
     grpc.close()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return OtlpPorts(address, _take(options, options.otlp_http_listen, _HTTP))
+    return OtlpPorts(address, _take(options, "otlp_http_listen", _HTTP))
 
 
-def _take(options: ServerOptions, wanted: str | None, usual: str) -> socket.socket | None:
+def _take(options: ServerOptions, name: str, usual: str) -> socket.socket | None:
+    wanted: str | None = getattr(options, name)
     if wanted == _OFF:
         return None
     address = Address.parse(wanted or usual)
     read_token(options, address)
     try:
-        return address.bind()
+        return address.bind(f"server.{name}")
     except UnavailableError as error:
         if wanted is not None:
             raise
