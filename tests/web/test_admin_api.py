@@ -11,7 +11,7 @@ from veriscope.store import Store
 from veriscope.web import ApiSources
 
 T0 = 1_700_000_000_000
-PATHS = ("delete_series?match[]=up", "clean_tombstones", "snapshot")
+PATHS = ("delete_series?match[]=up", "delete_series", "clean_tombstones", "snapshot")
 
 
 class Admin:

@@ -50,6 +50,8 @@ class AdminApi:
 
     async def delete_series(self, request: Request) -> Response:
         """Delete the series that `match[]` selects, or their samples between `start` and `end`."""
+        if self._admin is None:
+            return unavailable(_DISABLED)
         given = await Parameters.of(request)
         if not given.all("match[]"):
             raise InvalidInputError("no match[] parameter provided")
