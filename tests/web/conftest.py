@@ -14,6 +14,7 @@ from veriscope.query.promql import PromqlEngine
 from veriscope.signals import ByteSize, Secret, SystemClock
 from veriscope.store import Store
 from veriscope.web import (
+    Access,
     ApiSources,
     DashboardApi,
     OtlpDoors,
@@ -63,6 +64,12 @@ def token() -> Secret | None:
 
 
 @pytest.fixture
+def access(token: Secret | None) -> Access:
+    """Return who may ask, and how."""
+    return Access(token=token)
+
+
+@pytest.fixture
 def options() -> QueryOptions:
     """Return the limits of queries."""
     return QueryOptions(max_samples=1_000)
@@ -76,7 +83,7 @@ def sources(store: Store) -> ApiSources:
 
 @pytest.fixture
 async def web(
-    store: Store, token: Secret | None, options: QueryOptions, sources: ApiSources
+    store: Store, access: Access, options: QueryOptions, sources: ApiSources
 ) -> AsyncIterator[Served]:
     """Serve the application with small limits on a free port."""
     registry, clock, stop = CollectorRegistry(), SystemClock(), asyncio.Event()
@@ -112,7 +119,7 @@ async def web(
         otlp=OtlpDoors(otlp),
         telemetry=TelemetryApi(store.spans, store.logs, options, clock),
         registry=registry,
-        token=token,
+        access=access,
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none"))
     parts = (server.serve(), ingest.run(stop), otlp.run(stop))

@@ -1,5 +1,6 @@
 """Health, readiness, metrics, the token and the page."""
 
+import gzip
 from typing import Any
 
 import pytest
@@ -34,6 +35,15 @@ async def test_metrics_are_in_prometheus_format(web: Any) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     async with web.get("/metrics", headers=accept) as answer:
         assert (await answer.text()).endswith("# EOF\n")
+
+
+async def test_metrics_are_compressed_for_who_asks(web: Any) -> None:
+    """Prometheus asks for gzip at each scrape; the page is text with many repetitions."""
+    async with web.raw.get(web.base + "/metrics", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert b"veriscope_" in gzip.decompress(await answer.read())
+    async with web.raw.get(web.base + "/metrics", headers={"Accept-Encoding": ""}) as answer:
+        assert "Content-Encoding" not in answer.headers
 
 
 async def test_requests_are_counted_by_route(web: Any) -> None:

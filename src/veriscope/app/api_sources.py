@@ -69,12 +69,14 @@ def flags(config: Config, data: Path) -> dict[str, str]:
         "query.timeout": str(query.timeout),
         "storage.tsdb.path": str(data / "store"),
         "storage.tsdb.retention.time": str(config.store.retention.metrics),
+        "web.cors.origin": server.cors_origin,
         "web.enable-admin-api": str(server.enable_admin_api).lower(),
         "web.enable-lifecycle": "false",
         "web.enable-otlp-receiver": "true",
         "web.enable-remote-write-receiver": "true",
         "web.listen-address": server.listen,
         "web.max-connections": str(server.max_connections),
+        "web.read-timeout": str(server.read_timeout),
     }
 
 

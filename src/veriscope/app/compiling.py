@@ -98,7 +98,7 @@ class Compiler:
             raise NotCompiledError(kept=kernel is not None and kernel.stats.cache_path is not None)
 
 
-class _Watch(event.Listener):  # type: ignore[misc]
+class _Watch(event.Listener):
     """Calls *check* with the kernel, or None, before each step of the compiler."""
 
     def __init__(self, check: Callable[[Any], None]) -> None:

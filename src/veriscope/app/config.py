@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import re2
 from msgspec.structs import replace
 
 from veriscope.collect import (
@@ -55,11 +56,23 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Serve HTTPS."""
     max_connections: int = 1_000
     """Connections that may be open at once; a request on a further one is answered 503."""
+    read_timeout: Duration = Duration.parse("30s")
+    """Time in which a request's body must arrive; one that does not is answered 408."""
+    cors_origin: str = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
+    """Regular expression of the origins whose pages may read the API; by default this machine's."""
     enable_admin_api: bool = False
     """Whether series can be deleted and the store copied through the API."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_connections")
+        require_at_least(self, _SHORTEST_MS, "read_timeout")
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            re2.compile(self.cors_origin, options)
+        except re2.error as error:
+            reason = error.args[0].decode()
+            raise ValueError(f"cors_origin is not a regular expression: {reason}") from error
 
 
 class CollectOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from veriscope.rules import RuleLoop, load_rule_groups
 from veriscope.signals import Clock, UnavailableError
 from veriscope.store import SeriesLimits, Store, StoreOptions
 from veriscope.web import (
+    Access,
     ApiSources,
     DashboardApi,
     OtlpDoors,
@@ -173,7 +174,7 @@ class Server:
         return 1 if failed else 0
 
     def _create_web(self, sources: ApiSources, registry: CollectorRegistry) -> "_Uvicorn":
-        options = self._config.query
+        options, server = self._config.query, self._config.server
         app = create_web(
             api=PrometheusApi(self._promql, self._store.series, options, self._clock, sources),
             doors=PushDoors(self._ingest),
@@ -182,9 +183,13 @@ class Server:
             status=self._status,
             dashboards=DashboardApi(self._store.state, self._clock),
             registry=registry,
-            token=self._token,
+            access=Access(
+                token=self._token,
+                cors_origin=server.cors_origin,
+                read_timeout_s=server.read_timeout.seconds,
+            ),
         )
-        tls = self._config.server.tls
+        tls = server.tls
         return _Uvicorn(
             uvicorn.Config(
                 app,
@@ -195,7 +200,7 @@ class Server:
                 timeout_graceful_shutdown=_GRACE_S,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 proxy_headers=False,
-                limit_concurrency=self._config.server.max_connections,
+                limit_concurrency=server.max_connections,
                 ssl_certfile=tls.cert_file if tls else None,
                 ssl_keyfile=tls.key_file if tls else None,
             )

@@ -1,6 +1,6 @@
 """HTTP: push doors, Prometheus' and Veriscope's own API, the server's state, and the page."""
 
-from veriscope.web.app import create_web
+from veriscope.web.app import Access, create_web
 from veriscope.web.dashboards import DashboardApi
 from veriscope.web.otlp import OtlpDoors
 from veriscope.web.otlp_grpc import OtlpGrpc
@@ -20,6 +20,7 @@ from veriscope.web.status import StatusPages
 from veriscope.web.telemetry import TelemetryApi
 
 __all__ = [
+    "Access",
     "AlertState",
     "AlertingRuleState",
     "ApiSources",

@@ -1,5 +1,6 @@
-"""What every request passes: the token, and the count of requests."""
+"""What every request passes: the token, the count of requests, and what a stop makes of it."""
 
+import asyncio
 import base64
 import binascii
 import secrets
@@ -107,3 +108,27 @@ class RequestMetrics:
             found = self._requests.labels(handler, status), self._seconds.labels(handler)
             self._children[key] = found
         return found
+
+
+class StopNotice:
+    """Answers 503 where the server stops before a request is answered, and logs nothing of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; only a stop cancels it."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except asyncio.CancelledError:
+            if scope["type"] != "http" or started:
+                raise
+            notice = Response("the server stops; ask again\n", 503, {"Connection": "close"})
+            await notice(scope, receive, send)

@@ -1,5 +1,7 @@
 """Puts the doors, the API and the page together."""
 
+from dataclasses import dataclass
+
 import structlog
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -8,8 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from veriscope.signals import Secret, VeriscopeError
-from veriscope.web.access import RequestMetrics, TokenGate
+from veriscope.web.access import RequestMetrics, StopNotice, TokenGate
 from veriscope.web.answers import failure, internal
+from veriscope.web.bodies import BodyDeadline
+from veriscope.web.cors import CrossOrigin
 from veriscope.web.dashboards import DashboardApi
 from veriscope.web.otlp import OtlpDoors
 from veriscope.web.page import Page
@@ -21,6 +25,18 @@ from veriscope.web.telemetry import TelemetryApi
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may ask, and how long they may take to do so."""
+
+    token: Secret | None = None
+    """What every request must carry; None lets all of them pass."""
+    cors_origin: str = ""
+    """Regular expression of the origins whose pages may read answers."""
+    read_timeout_s: float = 30
+    """Seconds in which a request's body must arrive."""
+
+
 def create_web(
     *,
     api: PrometheusApi,
@@ -30,12 +46,18 @@ def create_web(
     status: StatusPages,
     dashboards: DashboardApi,
     registry: CollectorRegistry,
-    token: Secret | None = None,
+    access: Access | None = None,
 ) -> Starlette:
-    """Return the ASGI application; with *token*, every request must carry it."""
-    middleware = [Middleware(RequestMetrics, registry=registry)]
-    if token is not None:
-        middleware.append(Middleware(TokenGate, token=token))
+    """Return the ASGI application."""
+    access = access or Access()
+    middleware = [
+        Middleware(RequestMetrics, registry=registry),
+        Middleware(StopNotice),
+        Middleware(CrossOrigin, origins=access.cors_origin),
+    ]
+    if access.token is not None:
+        middleware.append(Middleware(TokenGate, token=access.token))
+    middleware.append(Middleware(BodyDeadline, seconds=access.read_timeout_s))
     return Starlette(
         routes=[
             *api.routes(),

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from veriscope.signals import Clock, VeriscopeError
+from veriscope.web.compression import choose_encoding, compress
 
 
 class StatusPages:
@@ -41,8 +42,16 @@ class StatusPages:
     async def metrics(self, request: Request) -> Response:
         """Answer with every metric of this process, in the format that the client prefers."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        body = await asyncio.to_thread(encode, self._registry)
-        return Response(body, headers={"Content-Type": content_type})
+        encoding = choose_encoding(request.headers.get("accept-encoding", ""))
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+
+        def write() -> bytes:
+            body = encode(self._registry)
+            return body if encoding is None else compress(body, encoding)
+
+        return Response(await asyncio.to_thread(write), headers=headers)
 
     async def health(self, _: Request) -> Response:
         """Answer 200 where every check passes and 503 otherwise, with the checks as JSON."""
