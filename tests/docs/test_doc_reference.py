@@ -12,7 +12,7 @@ from starlette.routing import Route
 from yarl import URL
 
 from veriscope.app.rollups import RollupLoop
-from veriscope.app.self_metrics import StoreMetrics, create_registry
+from veriscope.app.self_metrics import CacheMetrics, StoreMetrics, create_registry
 from veriscope.collect import AgentOptions, CollectLoop, GlobalConfig, Outbox, Scraper
 from veriscope.ingest import IngestOptions, MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
@@ -81,6 +81,7 @@ def build(registry: CollectorRegistry, store: Store) -> Starlette:
     CollectLoop([], discard, 1000, clock, registry, ())
     Scraper((), GlobalConfig(), discard, clock=clock, registry=registry)
     engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
+    registry.register(CacheMetrics(store.series.head_use, engine.answers))
     RollupLoop(store.rollups, clock, registry)
     RuleLoop(
         (),

@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Metric, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from veriscope.signals import Clock, VeriscopeError
 
 if TYPE_CHECKING:
-    from veriscope.store import StoreHealth  # an agent needs no store
+    # An agent needs neither.
+    from veriscope.query.promql.cache import AnswerCache
+    from veriscope.query.promql.result import QueryResult
+    from veriscope.store import HeadUse, StoreHealth
 
 _MAX_AGE_S = 5.0
 
@@ -77,3 +80,39 @@ class StoreMetrics:
             value=health.memory_bytes,
         )
         return [up, rows, parts, size, memory]
+
+
+class CacheMetrics:
+    """What is kept in memory of samples and answers, and what was let go of it."""
+
+    def __init__(
+        self, head: "Callable[[], HeadUse | None]", answers: "AnswerCache[QueryResult]"
+    ) -> None:
+        self._head = head
+        self._answers = answers
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families; those of samples only where the store keeps any."""
+        if (use := self._head()) is not None:
+            requests = CounterMetricFamily(
+                "veriscope_head_requests",
+                "Metrics that queries looked for in memory, by what was there.",
+                labels=["result"],
+            )
+            requests.add_metric(["hit"], use.hits)
+            requests.add_metric(["miss"], use.misses)
+            yield requests
+            yield CounterMetricFamily(
+                "veriscope_head_evictions",
+                "Metrics that were let go from memory to make room.",
+                value=use.evictions,
+            )
+            yield GaugeMetricFamily("veriscope_head_bytes", "Samples in memory.", value=use.nbytes)
+        yield CounterMetricFamily(
+            "veriscope_query_cache_evictions",
+            "Answers that were dropped to make room.",
+            value=self._answers.evictions,
+        )
+        yield GaugeMetricFamily(
+            "veriscope_query_cache_bytes", "Answers that are kept.", value=self._answers.nbytes
+        )

@@ -22,7 +22,7 @@ from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.otlp_ports import take_otlp_ports
 from veriscope.app.rollups import RollupLoop
-from veriscope.app.self_metrics import StoreMetrics, create_registry
+from veriscope.app.self_metrics import CacheMetrics, StoreMetrics, create_registry
 from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
@@ -105,6 +105,7 @@ class Server:
         self._promql = PromqlEngine(
             self._store.series, _query_options(config), clock, registry, self._store.rollups
         )
+        registry.register(CacheMetrics(self._store.series.head_use, self._promql.answers))
         self._rules = RuleLoop(
             groups,
             config.rules,

@@ -16,7 +16,7 @@ from veriscope.signals import (
 from veriscope.store.answers import SeriesAnswers
 from veriscope.store.commits import CommitLog
 from veriscope.store.engine import Engine, is_embedded
-from veriscope.store.head import Head
+from veriscope.store.head import Head, HeadUse
 from veriscope.store.labels import LabelCache
 from veriscope.store.scan import check_series, scan
 from veriscope.store.select import Statement, select_series
@@ -54,6 +54,10 @@ class SeriesReader:
         if self._head is None:
             return scan(self._engine, self._labels, fetch, limits)
         return self._head.fetch(fetch, limits)
+
+    def head_use(self) -> HeadUse | None:
+        """Return how much is held in memory, and how often that helped; None where nothing can."""
+        return self._head.use() if self._head else None
 
     def version(self) -> int:
         """Return a number that grows with each change of the metrics; see `first_ms_since`."""

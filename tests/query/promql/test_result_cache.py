@@ -183,6 +183,8 @@ def test_old_answers_make_room(source: Any, engine_over: Callable[..., PromqlEng
     first = [engine.range_query(f"a + {i}", grid) for i in range(5)]
     assert engine.range_query("a + 4", grid) is first[4]
     assert engine.range_query("a + 0", grid) is not first[0]
+    assert engine.answers.evictions == 2
+    assert 3 * size < engine.answers.nbytes <= 4 * size
     large = engine_over(source, result_cache_bytes=size)
     assert large.range_query("a", grid) is not large.range_query("a", grid)
     none = engine_over(source, result_cache_bytes=0)

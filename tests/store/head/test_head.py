@@ -20,7 +20,7 @@ from veriscope.signals import (
     SampleBatch,
     to_labels,
 )
-from veriscope.store import EngineError, FetchTooLargeError, RefusedError, Store
+from veriscope.store import EngineError, FetchTooLargeError, HeadUse, RefusedError, Store
 from veriscope.store.head.head import Head
 from veriscope.store.scan import scan
 
@@ -213,6 +213,8 @@ def test_memory_is_bounded(store: Store) -> None:
     assert held[3] == held[4] == held[5] == "ab"
     assert held[6] == held[8] == "bc"
     assert held[9] == "bc"
+    held_bytes = sum(metric.nbytes for metric in head._hot._metrics.values())
+    assert head.use() == HeadUse(hits=3, misses=7, evictions=1, nbytes=held_bytes)
 
 
 def test_metrics_are_not_loaded_in_turn(store: Store) -> None:

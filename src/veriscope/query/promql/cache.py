@@ -130,6 +130,8 @@ class AnswerCache(Generic[A]):
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, Entry[A]] = OrderedDict()
         self._bytes = 0
+        self.evictions = 0
+        """Answers that were dropped to make room, since the start."""
         self._running: dict[Hashable, threading.Event] = {}
 
     @property
@@ -156,6 +158,7 @@ class AnswerCache(Generic[A]):
             self._bytes += entry.nbytes
             while self._bytes > self._max_bytes:
                 self._bytes -= self._entries.popitem(last=False)[1].nbytes
+                self.evictions += 1
 
     @contextmanager
     def turn(self, key: Hashable, is_over: Callable[[], bool]) -> Iterator[None]:

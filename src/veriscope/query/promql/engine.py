@@ -134,6 +134,11 @@ class PromqlEngine:
         self._answers: AnswerCache[QueryResult] = AnswerCache(options.result_cache_bytes)
         self._instrument(registry)
 
+    @property
+    def answers(self) -> AnswerCache[QueryResult]:
+        """The answers that are kept."""
+        return self._answers
+
     def _instrument(self, registry: CollectorRegistry) -> None:
         durations = Histogram(
             "veriscope_query_duration_seconds",

@@ -15,7 +15,7 @@ from veriscope.signals import (
 )
 from veriscope.store.commits import CommitLog
 from veriscope.store.engine import Engine
-from veriscope.store.head.hot import HotMetrics
+from veriscope.store.head.hot import HeadUse, HotMetrics
 from veriscope.store.head.matching import matching
 from veriscope.store.head.names import MetricNames
 from veriscope.store.head.recent import Recent
@@ -61,6 +61,10 @@ class Head:
             else:
                 found.append(snapshot.select(rest, fetch.start_ms, fetch.end_ms))
         return self._join(found, limits)
+
+    def use(self) -> HeadUse:
+        """Return how much is held, and how often that helped."""
+        return self._hot.use()
 
     def _scan(self, fetch: RawFetch, limits: FetchLimits) -> RaggedSamples:
         native = bool(self._native.all(limits))

@@ -6,7 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from veriscope.signals import FetchLimits, RawFetch
 from veriscope.store.commits import CommitLog
@@ -28,6 +28,19 @@ _SAMPLE_BYTES: Final = 19
 # Metrics that are remembered for how often they are asked for, held or not.
 _MOST_METRICS: Final = 20_000
 _HALVED_EACH: Final = 4_096
+
+
+class HeadUse(NamedTuple):
+    """What the head is good for; all but `nbytes` count since the start."""
+
+    hits: int
+    """Metrics that were asked for and held."""
+    misses: int
+    """Metrics that were asked for and had to be loaded, or were left to the engine."""
+    evictions: int
+    """Metrics that were let go to make room."""
+    nbytes: int
+    """What is held."""
 
 
 class HotMetrics:
@@ -56,6 +69,12 @@ class HotMetrics:
         self._metrics: OrderedDict[str, HotMetric] = OrderedDict()
         self._bytes = 0
         self._asked = 0
+        self._hits = self._misses = self._evictions = 0
+
+    def use(self) -> HeadUse:
+        """Return what was found here so far."""
+        with self._lock:
+            return HeadUse(self._hits, self._misses, self._evictions, self._bytes)
 
     def has(self, name: str) -> bool:
         """Tell whether the metric is held."""
@@ -74,6 +93,8 @@ class HotMetrics:
         version = self._log.version
         found = [metric.at(version, fetch) for metric in wanted]
         if all(found):
+            with self._lock:
+                self._hits += len(found)
             return found
         with ExitStack() as locks:
             # In the order of their names, so that two fetches never wait for each other.
@@ -82,7 +103,7 @@ class HotMetrics:
             found = [metric.current(fetch, self._log, self._labels, limits) for metric in wanted]
             cold = [metric for metric, there in zip(wanted, found, strict=True) if there is None]
             loaded = self._load(cold, fetch, limits) if cold else {}
-        self._balance(wanted)
+        self._balance(wanted, len(cold))
         return [there or loaded.get(metric) for metric, there in zip(metrics, found, strict=True)]
 
     def _ask_for(self, names: Sequence[str]) -> list[HotMetric]:
@@ -178,9 +199,11 @@ class HotMetrics:
 
     # --- the bound ------------------------------------------------------------------------
 
-    def _balance(self, changed: Sequence[HotMetric]) -> None:
+    def _balance(self, changed: Sequence[HotMetric], cold: int) -> None:
         """Let go of the metrics that were not asked for longest until the others fit."""
         with self._lock:
+            self._hits += len(changed) - cold
+            self._misses += cold
             for metric in changed:
                 self._bytes += metric.nbytes - metric.counted_bytes
                 metric.counted_bytes = metric.nbytes
@@ -194,6 +217,7 @@ class HotMetrics:
         for name, metric in self._metrics.items():
             if name not in kept and metric.is_held:
                 metric.let_go()
+                self._evictions += 1
                 self._bytes += metric.nbytes - metric.counted_bytes
                 metric.counted_bytes = metric.nbytes
                 if self._bytes <= self._max_bytes:
