@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from veriscope.signals import STALE_NAN, SampleBatch, to_labels
 from veriscope.store import Store
-from veriscope.store.commits import CommitLog
+from veriscope.store.commits import Commit, CommitLog
 from veriscope.store.labels import LabelCache
 from veriscope.store.rollups import HOUR_MS, MINUTES_MS, TABLES, RollupKeeper
+from veriscope.store.writer import MetricWriter
 
 T0 = 1_700_002_800_000  # a whole hour
 
@@ -145,14 +146,83 @@ def test_what_came_late_before_a_crash_is_found_again(store: Store) -> None:
     assert [row["sum"] for row in rows(store, HOUR_MS)] == [3.0]
 
 
-def test_a_sample_that_was_replaced_before_a_crash_is_found_again(store: Store) -> None:
-    """Though there are as many samples as before."""
+@pytest.mark.parametrize("hours_later", [2, 200])
+def test_a_sample_that_was_replaced_before_a_crash_is_found_again(
+    store: Store, hours_later: int
+) -> None:
+    """However old, and though there are as many samples as before."""
     write(store, "a", {10: 1.0})
-    keeper(store).fill(T0 + 2 * HOUR_MS)
+    keeper(store).fill(T0 + hours_later * HOUR_MS)
+    write(store, "a", {10: 5.0})
+    found = after_restart(store, CommitLog())
+    found.fill(T0 + hours_later * HOUR_MS)
+    assert [row["sum"] for row in rows(store, HOUR_MS)] == [5.0]
+
+
+def test_late_hours_are_noted_before_their_samples_are_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies right after storing them, before it has told anybody, knows of them."""
+    write(store, "a", {10: 1.0})
+    keeper(store).fill(T0 + 200 * HOUR_MS)
+    monkeypatch.setattr(store.commits, "append", lambda _: None)
+    write(store, "a", {10: 5.0})
+    found = after_restart(store, CommitLog())
+    found.fill(T0 + 200 * HOUR_MS)
+    assert [row["sum"] for row in rows(store, HOUR_MS)] == [5.0]
+
+
+def test_an_hour_that_ends_while_a_write_is_under_way_is_noted_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not late when the write began."""
+    write(store, "a", {10: 1.0})
+    kept = keeper(store)
+    announce = store.commits.announce
+
+    def then_the_hour_ends(commit: Commit) -> None:
+        announce(commit)
+        kept.fill(T0 + 2 * HOUR_MS)
+
+    monkeypatch.setattr(store.commits, "announce", then_the_hour_ends)
+    monkeypatch.setattr(store.commits, "append", lambda _: None)
     write(store, "a", {10: 5.0})
     found = after_restart(store, CommitLog())
     found.fill(T0 + 2 * HOUR_MS)
     assert [row["sum"] for row in rows(store, HOUR_MS)] == [5.0]
+
+
+def test_what_comes_late_before_the_first_look_is_not_forgotten(store: Store) -> None:
+    """A server takes samples before it begins to roll up."""
+    write(store, "a", {10: 1.0})
+    first = keeper(store)
+    first.fill(T0 + 3 * HOUR_MS)
+    first.close()
+    commits = CommitLog()
+    second = after_restart(store, commits)
+    writer = MetricWriter(store._engine, commits)
+    labels = (to_labels({"__name__": "m", "i": "a"}),)
+    writer.insert_batches([SampleBatch.at(labels, np.array([5.0]), T0 + 10_000)])
+    assert second.fill(T0 + 3 * HOUR_MS) == 1
+    assert [row["sum"] for row in rows(store, HOUR_MS)] == [5.0]
+
+
+def test_only_late_hours_that_are_new_are_noted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes of now cost nothing, and many late ones of the same hours one note."""
+    write(store, "a", {10: 1.0})
+    kept = keeper(store)
+    kept.fill(T0 + 2 * HOUR_MS)
+    notes: list[str] = []
+    monkeypatch.setattr(kept._state, "put", lambda *what: notes.append(what[1]))
+    write(store, "a", {3 * 3_600 + second: 1.0 for second in range(5)})
+    assert not notes
+    for second in range(5):
+        write(store, "a", {second: 1.0})
+    assert notes == ["progress"] * 2
+    write(store, "a", {-4_000: 1.0})
+    assert notes == ["progress"] * 3
 
 
 def test_a_restart_in_order_need_not_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

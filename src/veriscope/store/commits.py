@@ -91,6 +91,7 @@ class CommitLog:
         self._bytes = 0
         self._kept: deque[tuple[Commit, int, int | None]] = deque()
         self._listeners: list[Callable[[Commit | None], None]] = []
+        self._expecting: list[Callable[[Commit], None]] = []
 
     @property
     def version(self) -> int:
@@ -100,6 +101,19 @@ class CommitLog:
     def listen(self, listener: Callable[[Commit | None], None]) -> None:
         """Call *listener* with each commit from now on, and with None for any other change."""
         self._listeners.append(listener)
+
+    def expect(self, listener: Callable[[Commit], None]) -> None:
+        """Call *listener* with each commit from now on before any of it is stored."""
+        self._expecting.append(listener)
+
+    def announce(self, commit: Commit) -> None:
+        """
+        Say that *commit* is about to be stored; `append` or `invalidate` follows.
+
+        Raises what a listener raises; then nothing of it must be stored.
+        """
+        for listener in self._expecting:
+            listener(commit)
 
     def append(self, commit: Commit) -> int:
         """Add *commit*, which is durable already, and return the version that it makes."""

@@ -25,11 +25,6 @@ _SETTLING_MS: Final = 300_000
 """An hour is rolled up when it has been over for this long; what comes later is late."""
 _AT_ONCE: Final = 24
 """Hours that are rolled up by one statement, so that its memory is bounded."""
-_DOUBTED: Final = 24
-"""
-Hours that are rolled up again after a sudden end. Counting finds what came late before it, but not
-a sample that replaced another.
-"""
 _STATE: Final = "rollups"
 
 _FROM_SAMPLES: Final = f"""
@@ -164,15 +159,18 @@ class RollupKeeper:
         self._labels = labels
         self._state = state
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
         self._progress = _Progress()
+        self._noted: set[int] = set()
+        self._writing: Commit | None = None
         self._loaded = False
         self._unsure = False
+        commits.expect(self._expect)
         commits.listen(self._heard)
 
     def fill(self, now_ms: int) -> int:
         """Roll up what can be at *now_ms* and return how many hours were."""
-        if not self._loaded:
-            self._load()
+        self._load()
         progress = self._progress
         self._gone_ms = now_ms - self._kept_ms if self._kept_ms else 0
         over_ms = (now_ms - _SETTLING_MS) // HOUR_MS * HOUR_MS
@@ -239,28 +237,48 @@ class RollupKeeper:
             self._save(clean=not self._unsure)
 
     def _load(self) -> None:
-        if saved := self._state.get(_STATE, "progress"):
-            document = json.loads(saved)
-            with self._lock:
-                self._progress.until_ms = document["until_ms"]
-                self._progress.late |= set(document["late"])
-            if not document["clean"]:
-                # Samples may have come late between the last note and a sudden end.
-                self._look()
-                last = document["until_ms"] // HOUR_MS
+        with self._saving:
+            if self._loaded:
+                return
+            if saved := self._state.get(_STATE, "progress"):
+                document = json.loads(saved)
                 with self._lock:
-                    self._progress.late.update(range(last - _DOUBTED + 1, last + 1))
-        self._save(clean=False)
-        self._loaded = True
+                    self._progress.until_ms = document["until_ms"]
+                    self._progress.late |= set(document["late"])
+                    # After a sudden end: what is late is noted, but not what was deleted.
+                    self._unsure |= not document["clean"]
+                self._write(clean=False)
+            self._loaded = True
+
+    def _expect(self, commit: Commit) -> None:
+        """
+        Note which hours *commit* makes late, before it is stored.
+
+        So they are known even if the process dies once it is. That costs a write where an hour
+        has not been noted already, and next to nothing where nothing is late.
+        """
+        self._load()
+        with self._lock:
+            self._writing = commit
+            late = self._being_written()
+        if late:
+            with self._saving:
+                if not late <= self._noted:
+                    self._write(clean=False)
 
     def _heard(self, commit: Commit | None) -> None:
-        """Note what *commit* makes late; None says that anything may have changed."""
-        if commit is None:
-            self._unsure = True
-        elif commit.first_ms is not None and commit.first_ms <= self._progress.until_ms:
-            hours = filter(self._is_kept, _late_hours(commit, self._progress.until_ms))
-            with self._lock:
-                self._progress.late.update(hours)
+        """Take what was being written for late; None says that anything may have changed."""
+        with self._lock:
+            self._unsure |= commit is None
+            self._progress.late |= self._being_written()
+            self._writing = None
+
+    def _being_written(self) -> set[int]:
+        """Return the hours that the commit under way makes late."""
+        commit, until_ms = self._writing, self._progress.until_ms
+        if commit is None or commit.first_ms is None or commit.first_ms > until_ms:
+            return set()
+        return set(filter(self._is_kept, _late_hours(commit, until_ms)))
 
     def _is_kept(self, hour: int) -> bool:
         return (hour - 1) * HOUR_MS >= self._gone_ms
@@ -317,13 +335,20 @@ class RollupKeeper:
                 progress.rolling -= hours
 
     def _save(self, *, clean: bool) -> None:
+        with self._saving:
+            self._write(clean=clean)
+
+    def _write(self, *, clean: bool) -> None:
+        """Write the progress down, holding `_saving`; *clean* where it says all that is late."""
         with self._lock:
+            unfinished = self._progress.late | self._progress.rolling | self._being_written()
             document = {
                 "until_ms": self._progress.until_ms,
-                "late": sorted(self._progress.late | self._progress.rolling),
+                "late": sorted(unfinished),
                 "clean": clean,
             }
         self._state.put(_STATE, "progress", json.dumps(document).encode())
+        self._noted = unfinished
 
 
 def _neighbours(late: set[int]) -> set[int]:

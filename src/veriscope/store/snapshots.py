@@ -10,8 +10,9 @@ from veriscope.signals import UnavailableError
 from veriscope.store.engine import Engine, is_embedded
 from veriscope.store.errors import EngineError
 
-# What refers to others comes before them, so that a copy holds whatever its rows refer to.
-_FIRST: Final = ("samples", "histograms", "exemplars", "spans", "logs")
+# What refers to others comes before them, so that a copy holds whatever its rows refer to. Which
+# roll-ups are to be made again stands in `state`: before those that are made meanwhile.
+_FIRST: Final = ("samples", "histograms", "exemplars", "spans", "logs", "state")
 _SCHEME: Final = "chdb://"
 
 
@@ -62,7 +63,7 @@ class Snapshots:
             {"database": self._engine.database},
         )
         found: list[str] = rows["name"].to_pylist()
-        return sorted(found, key=lambda table: (table not in _FIRST, table))
+        return sorted(found, key=lambda table: (table not in _FIRST, table == "state", table))
 
     def _assemble(self, store: Path, frozen: Path, target: Path) -> None:
         """Put the schema beside the parts, as the engine lays a data directory out."""

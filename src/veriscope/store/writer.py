@@ -156,6 +156,7 @@ class MetricWriter:
             histograms=self._histograms(accepted, places),
             series_written=spans is not None,
         )
+        self._log.announce(commit)
         self._store_exemplars(accepted, names, places)
         if commit.histograms is not None:
             self._engine.insert_arrow("histograms", histograms_table(names, commit.histograms))
