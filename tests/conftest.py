@@ -22,15 +22,21 @@ from typing import Any
 import chdb
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from veriscope.signals import Duration
 from veriscope.store import RetentionOptions, Store, StoreOptions
 from veriscope.wire import remote_write
 
 # The same examples each time: a run fails for what was changed, not for what was drawn.
-# `--hypothesis-profile=default` draws others.
-settings.register_profile("repeatable", derandomize=True, print_blob=True)
+# `--hypothesis-profile=default` draws others. How long one takes says nothing on a busy machine.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    print_blob=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("repeatable")
 
 _databases = itertools.count()
@@ -69,6 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"give this case a short id: {item.nodeid[:150]}...")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: some hold the time, and workers must agree on the names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """
@@ -105,13 +116,52 @@ def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     keep_open.close()
 
 
+class Databases:
+    """
+    Databases for stores that keep all for ever, empty each.
+
+    Making one takes a third of a second, so those that were given back are emptied and lent
+    again. Who changes a schema names a database of its own.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._free: list[str] = []
+
+    def lend(self) -> str:
+        """Return a database that nobody uses."""
+        return self._free.pop() if self._free else f"test_{next(_databases)}"
+
+    def give_back(self, name: str) -> None:
+        """Empty the database, whose stores are closed."""
+        tables = self._connection.query(
+            "SELECT name FROM system.tables WHERE database = {name:String}"
+            " AND engine LIKE '%MergeTree' AND name != 'schema_migrations'",
+            "TabSeparated",
+            params={"name": name},
+        )
+        for table in str(tables).split():
+            self._connection.query(f"TRUNCATE TABLE {name}.{table}")
+        self._free.append(name)
+
+
+@pytest.fixture(scope="session")
+def databases(engine_url: str) -> Iterator[Databases]:
+    """Return the databases of the run."""
+    with chdb.connect(engine_url.removeprefix("chdb://")) as connection:
+        yield Databases(connection)
+
+
 @pytest.fixture
-def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
-    """Open stores, each in a new database that keeps all for ever unless told otherwise."""
+def open_store(engine_url: str, databases: Databases) -> Iterator[Callable[..., Store]]:
+    """Open stores, each in an empty database, that keep all for ever unless told otherwise."""
     opened: list[Store] = []
+    lent: list[str] = []
 
     def open_one(database: str | None = None, retention: str = "0s") -> Store:
         age = Duration.parse(retention)
+        if database is None and not age:
+            lent.append(database := databases.lend())
         store = Store.open(
             StoreOptions(
                 url=engine_url,
@@ -127,6 +177,8 @@ def open_store(engine_url: str) -> Iterator[Callable[..., Store]]:
     yield open_one
     for store in opened:
         store.close()
+    for name in lent:
+        databases.give_back(name)
 
 
 @pytest.fixture
