@@ -153,6 +153,8 @@ eval instant at 0 count_values by (g) ("v", m)
   {g="a", v="8"} 1
   {g="b", v="5"} 1
   {g="b", v="NaN"} 1
+eval instant at 0 count_values without (i, g) ("__name__", m{i="1"})
+  {} 2
 eval instant at 0 count_values without (i) ("g", m{i="1"})
   {g="1"} 1
   {g="5"} 1

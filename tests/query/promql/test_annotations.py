@@ -32,6 +32,9 @@ eval instant at 10s rate(fine_total[20s]) + ignoring(x) increase(other{{x="1"}}[
   {{}} 2.1
 eval instant at 10s rate({{__name__=~"gauge|other"}}[1s])
 eval instant at 10s rate(gauge[20s:10s])
+  expect info {_COUNTER} "gauge" (1:6)
+  {{}} 0.1
+eval instant at 10s rate(sum(gauge)[20s:10s])
   {{}} 0.1
 eval instant at 0 quantile(2, gauge)
   expect warn {_QUANTILE} 2 (1:10)
@@ -42,6 +45,10 @@ eval instant at 0 sum(gauge) + quantile(-1e7, gauge)
 eval instant at 0 quantile_over_time(NaN, gauge[10s])
   expect warn {_QUANTILE} NaN (1:20)
   {{}} NaN
+eval instant at 0 quantile_over_time(2, nothing[10s])
+eval range from 0s to 40s step 10s quantile_over_time(time(), gauge[10s])
+  expect warn {_QUANTILE} 10 (1:20)
+  {{}} 1 +Inf
 eval instant at 0 histogram_quantile(1.5, b_bucket)
   expect warn {_QUANTILE} 1.5 (1:20)
   {{}} +Inf

@@ -69,14 +69,15 @@ eval instant at 0 many + on(x) group_left(z) fill_right(0) one
   {x="1", y="p", z="k"} 101
   {x="1", y="q", z="k"} 102
   {x="5", y="p"} 5
+# With group_right, the sides of fill_left and fill_right are swapped, as in Prometheus.
 eval instant at 0 one + on(x) group_right fill_left(0) many
   {x="1", y="p"} 101
   {x="1", y="q"} 102
-  {x="5", y="p"} 5
-eval instant at 0 one + on(x) group_right fill_right(0) many
-  {x="1", y="p"} 101
-  {x="1", y="q"} 102
   {x="6"} 600
+eval instant at 0 one - on(x) group_right fill_right(1) many
+  {x="1", y="p"} 99
+  {x="1", y="q"} 98
+  {x="5", y="p"} -4
 # Nothing stands in where the other side has nothing either.
 eval instant at 0 a + fill_left(0) nothing
 eval instant at 0 a + fill_right(0) nothing

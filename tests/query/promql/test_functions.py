@@ -64,6 +64,19 @@ eval instant at 0 clamp(m, -1, 3)
   {a="y", b="2"} 3
   {a="z"} NaN
 eval instant at 0 clamp(m, 3, -1)
+# As Go's math.Max and math.Min: an infinity wins beside NaN, and zeros have an order.
+eval instant at 0 clamp_min(vector(NaN), Inf)
+  {} +Inf
+eval instant at 0 clamp_max(vector(NaN), -Inf)
+  {} -Inf
+eval instant at 0 clamp_max(vector(Inf), NaN)
+  {} NaN
+eval instant at 0 clamp(vector(-Inf), 0, NaN)
+  {} 0
+eval instant at 0 1 / clamp_min(vector(-0), 0)
+  {} +Inf
+eval instant at 0 1 / clamp_max(vector(0), -0)
+  {} -Inf
 eval instant at 0 clamp_min(m, 0)
   {a="x", b="1"} 0
   {a="y", b="2"} 3.5
@@ -178,6 +191,8 @@ eval instant at 0 absent(nothing)
   {} 1
 eval instant at 0 absent(nothing{a="1", b=~"2", c!="3", d="4", d="5"})
   {a="1"} 1
+eval instant at 0 absent(nothing{a=~"1", a!="2", a="3", b="4", b=~"5"})
+  {a="3"} 1
 eval instant at 0 absent(sum(nothing))
   {} 1
 # Label functions.
@@ -201,6 +216,8 @@ eval instant at 0 label_join(m, "to", "-", "a", "b", "c")
   m{a="x", b="1", to="x-1-"} -2.5
   m{a="y", b="2", to="y-2-"} 3.5
   m{a="z", to="z--"} NaN
+eval_fail instant at 0 label_join(m, "to", "-", "a", "")
+  invalid source label name in label_join():
 eval instant at 0 label_join(whole, "to", "-")
   whole 16
 # Two metrics that lose their names are the same.
@@ -286,7 +303,7 @@ eval range from 0s to 20s step 10s histogram_quantile(0.375, b)
 
 
 def test_same_labels_at_different_steps_are_one_series(script: Script) -> None:
-    """Step by step functions join what never meets; functions of whole series do not."""
+    """Functions join what never meets; functions of ranges do not."""
     script("""
 load 10s
   first{job="j"} 1 2 stale
@@ -295,8 +312,35 @@ eval range from 0s to 30s step 10s abs({job="j"})
   {job="j"} 1 2 3 4
 eval range from 0s to 30s step 10s {job="j"} + 1
   {job="j"} 2 3 4 5
-eval_fail range from 0s to 30s step 10s -{job="j"}
-  vector cannot contain metrics with the same labelset
+eval range from 0s to 30s step 10s -{job="j"}
+  {job="j"} -1 -2 -3 -4
+eval range from 0s to 30s step 10s label_replace({job="j"}, "__name__", "", "", "")
+  {job="j"} 1 2 3 4
+eval range from 0s to 30s step 10s label_join({job="j"}, "__name__", "")
+  {job="j"} 1 2 3 4
 eval_fail range from 0s to 30s step 10s last_over_time({job="j"}[10s]) * 1 + rate({job="j"}[30s])
   vector cannot contain metrics with the same labelset
+""")
+
+
+def test_natural_order_counts_runs_of_digits(script: Script) -> None:
+    """Numbers are ordered as such wherever they stand; other signs, and huge runs, are text."""
+    huge = "9" * 5_000
+    script(f"""
+load 10s
+  x{{a="10"}} 1
+  x{{a="9"}} 2
+  x{{a="a01b"}} 3
+  x{{a="a1a"}} 4
+  x{{a="³"}} 5
+  x{{a="²"}} 6
+  x{{a="{huge}"}} 7
+eval_ordered instant at 0 sort_by_label(x, "a")
+  x{{a="9"}} 2
+  x{{a="10"}} 1
+  x{{a="{huge}"}} 7
+  x{{a="a1a"}} 4
+  x{{a="a01b"}} 3
+  x{{a="²"}} 6
+  x{{a="³"}} 5
 """)

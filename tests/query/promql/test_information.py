@@ -50,6 +50,19 @@ eval instant at 0 info({instance="a", __name__!~"build.*"})
 eval instant at 0 info(nothing)
 eval instant at 0 info(up{host="h"})
   up{host="h"} 9
+eval instant at 0 info(build_info, {__name__=~"build_info", nothing=~".+"})
+  build_info{instance="a", job="x", commit="c1", version="9"} 1
+eval instant at 0 info(target_info, {version="3"})
+  target_info{instance="a", job="x", version="1", own="2"} 1
+# What is only excluded leaves the other metrics whose names end in _info.
+eval instant at 0 info(up, {__name__!~"t.+_info", commit=~".+"})
+  up{instance="a", job="x", own="1", commit="c1"} 0
+eval instant at 0 info(up{own="1"}, {__name__!~".+_info", version=~".+"})
+eval instant at 0 info(up{own="1"}, {__name__!~".+_info", version=~".*"})
+  up{instance="a", job="x", own="1"} 0
+# A metric tells that satisfies all matchers of names.
+eval instant at 0 info(build_info, {__name__=~"target_.+", __name__=~".+_info"})
+  build_info{instance="a", job="x", commit="c1", version="9", own="2"} 1
 # Each metric that tells has its say, if they agree.
 eval_fail instant at 0 info(up, {__name__=~"(target|build)_info", version!=""})
   conflicting label: version

@@ -65,6 +65,7 @@ from veriscope.query.promql.source import SeriesSource
 from veriscope.query.promql.vectors import (
     drop_names,
     empty,
+    merged,
     on_grid,
     single,
     unique,
@@ -212,7 +213,7 @@ class Evaluation:
 
     def _range_call(self, node: RangeCall) -> Matrix:
         vector = without_empty(self._from_rollups(node) or self._from_samples(node))
-        if node.function in _COUNTER_FUNCTIONS and isinstance(node.samples, SamplesRead):
+        if node.function in _COUNTER_FUNCTIONS:
             counters = without_empty(floats_only(vector)).labels
             doubt_counters(self.notes, counters, node.samples.span)
         return unique(vector if node.function in NAME_KEEPING else drop_names(vector))
@@ -233,12 +234,12 @@ class Evaluation:
     def _from_samples(self, node: RangeCall) -> Matrix:
         windows = self._windows(node.samples)
         params = [self._scalar(param) for param in node.params]
-        if node.function == "quantile_over_time":
-            doubt_quantile(self.notes, params[0], node.spans[0])
         if self._counting:
             counts, _ = RANGE_FUNCTIONS["count_over_time"](windows)
             self.budget.looked_at(counts.sum(axis=0), pinned=node.samples.pinned)
         values, present = RANGE_FUNCTIONS[node.function](windows, *params)
+        if node.function == "quantile_over_time":
+            doubt_quantile(self.notes, params[0][present.any(axis=0)], node.spans[0])
         vector = Matrix(windows.labels, node.grid, values, present)
         if not has_histograms(windows.samples):
             return vector
@@ -285,7 +286,10 @@ class Evaluation:
             return enriched(base, None, selector)
         ends, length_ms = node.ends, self.lookback_ms
         fetch = RawFetch(matchers, ends.start_ms - length_ms, ends.last_ms)
-        windows = Windows(self._samples(fetch), ends, length_ms, node.grid)
+        told = self._samples(fetch)
+        if has_histograms(told):
+            raise ExecutionError("info metrics must have float samples, not native histograms")
+        windows = Windows(told, ends, length_ms, node.grid)
         seconds, present = newest_seconds(windows)
         found = without_empty(Matrix(windows.labels, node.grid, seconds, present))
         return enriched(base, found, selector)
@@ -297,7 +301,7 @@ _COUNTER_FUNCTIONS: Final = frozenset({"rate", "increase"})
 def _negate(value: Value) -> Value:
     if isinstance(value, Matrix):
         opposite = replace(value, values=-value.values, histograms=negated(value.histograms))
-        return unique(drop_names(opposite))
+        return merged(drop_names(opposite))
     return -as_scalar(value)
 
 
@@ -310,16 +314,16 @@ def _repeat(value: Value, node: Repeat) -> Value:
 
 
 def _absent_labels(call: Call) -> Labels:
-    """Return the labels that an absent series would surely have: its equality matchers."""
+    """Return the labels that an absent series would have: those of equality matchers."""
     selector = unwrap(call.args[0])
     selector = getattr(selector, "selector", selector)
     if not isinstance(selector, VectorSelector):
         return ()
-    names = [matcher.name for matcher in selector.matchers]
-    return to_labels(
-        (matcher.name, matcher.value)
-        for matcher in selector.matchers
-        if matcher.op is MatchOp.EQUAL
-        and matcher.name != METRIC_NAME
-        and names.count(matcher.name) == 1
-    )
+    given: dict[str, str] = {}
+    for matcher in selector.matchers:
+        # As in Prometheus, a matcher after an equality makes its label doubtful, one before not.
+        if matcher.op is MatchOp.EQUAL and matcher.name not in given:
+            given[matcher.name] = matcher.value
+        elif matcher.name in given:
+            given[matcher.name] = ""
+    return to_labels({**given, METRIC_NAME: ""})

@@ -38,6 +38,11 @@ def format_general(value: float) -> str:
     return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"
 
 
+def format_fixed(value: float) -> str:
+    """Return *value* as Go's verb `%f` prints it: six digits after the point."""
+    return f"{value:f}" if np.isfinite(value) else format_float(value)
+
+
 def format_floats(values: NDArray[np.float64]) -> pa.Array:
     """
     Return each of *values* as Prometheus' API writes it, in one Arrow string column.

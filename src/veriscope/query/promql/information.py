@@ -25,6 +25,7 @@ from veriscope.signals import (
 _IDENTIFYING: Final = ("instance", "job")
 """The labels that an info metric has in common with what it tells of, as Prometheus fixes them."""
 _TARGET_INFO: Final = Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info")
+_ANY_INFO: Final = Matcher(METRIC_NAME, MatchOp.REGEX, ".+_info")
 
 
 def information_matchers(
@@ -69,13 +70,9 @@ def enriched(base: Matrix, found: Matrix | None, selector: Sequence[Matcher]) ->
     presents: list[NDArray[np.bool_]] = []
     for row, told in enumerate(base.labels):
         present = base.present[row]
-        choices = (
-            [((), present)]
-            if tellers is None or _is_information(told, names)
-            else tellers.choices(told, present)
-        )
+        is_plain = _is_information(told, names)
+        choices = [((), present)] if tellers is None or is_plain else tellers.choices(told, present)
         for tellings, where in choices:
-            is_plain = tellers is not None and _is_information(told, names)
             if not tellings and not optional and not is_plain:
                 continue
             labels.append(_with_labels(told, tellings, wanted))
@@ -151,8 +148,12 @@ def _with_labels(told: Labels, tellings: tuple[Labels, ...], wanted: frozenset[s
 
 
 def _name_matchers(selector: Sequence[Matcher]) -> tuple[Matcher, ...]:
+    """Return which metrics tell: where some are only excluded, the others that end in `_info`."""
     names = tuple(matcher for matcher in selector if matcher.name == METRIC_NAME)
-    return names or (_TARGET_INFO,)
+    if not names:
+        return (_TARGET_INFO,)
+    excluding = all(each.op in {MatchOp.NOT_EQUAL, MatchOp.NOT_REGEX} for each in names)
+    return (_ANY_INFO, *names) if excluding else names
 
 
 def _is_information(labels: Labels, names: Sequence[Matcher]) -> bool:

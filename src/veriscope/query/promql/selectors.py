@@ -15,6 +15,7 @@ from veriscope.query.promql.ast import (
 )
 from veriscope.query.promql.durations import DurationReader, milliseconds, round_half_away
 from veriscope.query.promql.faults import Faults
+from veriscope.query.promql.floats import format_fixed
 from veriscope.query.promql.lexer import Kind, unquote
 from veriscope.signals import METRIC_NAME, Matcher, MatchOp
 
@@ -128,7 +129,7 @@ class SelectorReader(DurationReader):
         return self._modified(expr, offset_ms=offset_ms)
 
     def _at(self, expr: Expr) -> Expr:
-        sign = self._take()
+        self._take()
         if bound := self._accept("start", "end"):
             self._expect("(", "@", "timestamp")
             self._expect(")", "@", "timestamp")
@@ -140,9 +141,9 @@ class SelectorReader(DurationReader):
         seconds = self._number().value * (-1 if minus is not None and minus.text == "-" else 1)
         if not abs(seconds) < _AT_LIMIT_S:
             raise ParseError(
-                f"timestamp out of bounds for @ modifier: {seconds:f}",
+                f"timestamp out of bounds for @ modifier: {format_fixed(seconds)}",
                 text=self._text,
-                position=sign.start,
+                position=expr.span[0],
             )
         return self._pinned(expr, round_half_away(seconds * 1000))
 

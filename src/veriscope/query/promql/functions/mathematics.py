@@ -69,7 +69,7 @@ def round_(call: Invocation) -> Matrix:
 def clamp(call: Invocation) -> Matrix:
     """Limit values to `[low, high]`; no points on steps where low is above high."""
     vector, low, high = call.floats(0), call.scalar(1), call.scalar(2)
-    values = np.maximum(low, np.minimum(high, vector.values))
+    values = _greater(low, _lesser(high, vector.values))
     present = vector.present & ~(low > high)
     return merged(drop_names(replace(vector, values=values, present=present)))
 
@@ -77,10 +77,21 @@ def clamp(call: Invocation) -> Matrix:
 def clamp_min(call: Invocation) -> Matrix:
     """Limit values from below."""
     vector = call.floats(0)
-    return merged(drop_names(replace(vector, values=np.maximum(call.scalar(1), vector.values))))
+    return merged(drop_names(replace(vector, values=_greater(call.scalar(1), vector.values))))
 
 
 def clamp_max(call: Invocation) -> Matrix:
     """Limit values from above."""
     vector = call.floats(0)
-    return merged(drop_names(replace(vector, values=np.minimum(call.scalar(1), vector.values))))
+    return merged(drop_names(replace(vector, values=_lesser(call.scalar(1), vector.values))))
+
+
+def _greater(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the greater one as Go's `math.Max`: +Inf even beside NaN, 0 rather than -0."""
+    greater = np.where(np.isposinf(left) | np.isposinf(right), np.inf, np.maximum(left, right))
+    return np.where((left == 0) & (right == 0), left + right, greater)
+
+
+def _lesser(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lesser one as Go's `math.Min`: -Inf even beside NaN, -0 rather than 0."""
+    return -_greater(-left, -right)

@@ -12,6 +12,8 @@ from veriscope.query.promql.vectors import rows, without_empty
 from veriscope.signals import Labels, Matrix, label_value
 
 _CHUNKS: Final = re.compile(r"[0-9]+|[^0-9]+")
+_LONGEST_NUMBER: Final = 18
+"""Digits that surely fit into 64 bits; longer runs are text, as for Prometheus."""
 
 
 def by_value(*, descending: bool) -> Callable[[Invocation], Matrix]:
@@ -53,8 +55,14 @@ def _compare_naturally(left: str, right: str) -> int:
     """Compare as a person would: runs of digits as numbers, the rest as text."""
     ours, theirs = _CHUNKS.findall(left), _CHUNKS.findall(right)
     for mine, yours in zip(ours, theirs, strict=False):
-        if mine != yours:
-            if mine.isdigit() and yours.isdigit() and int(mine) != int(yours):
+        if _is_number(mine) and _is_number(yours):
+            if int(mine) != int(yours):
                 return -1 if int(mine) < int(yours) else 1
+        elif mine != yours:
             return -1 if mine < yours else 1
     return (len(ours) > len(theirs)) - (len(ours) < len(theirs))
+
+
+def _is_number(chunk: str) -> bool:
+    """Tell whether a chunk is of digits, and short enough to be counted as a number."""
+    return chunk[0] in "0123456789" and len(chunk) <= _LONGEST_NUMBER

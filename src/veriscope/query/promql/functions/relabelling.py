@@ -9,7 +9,7 @@ import re2
 
 from veriscope.query.errors import ExecutionError
 from veriscope.query.promql.functions.invocation import Invocation
-from veriscope.query.promql.vectors import unique
+from veriscope.query.promql.vectors import merged
 from veriscope.signals import Labels, LabelSets, Matrix, label_value, to_labels
 
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -20,11 +20,11 @@ def label_replace(call: Invocation) -> Matrix:
     Set *target* to *replacement*, expanded, where *pattern* matches all of label *source*.
 
     Raises `ExecutionError` for a pattern that is no RE2, an empty target name, or results
-    with the same labels.
+    with the same labels at one step.
     """
     target, replacement, source, pattern = (call.text(position) for position in range(1, 5))
     regex = _compile(pattern)
-    _check_name(target, "label_replace()")
+    _check_name(target, "destination", "label_replace()")
     expanded: dict[str, str | None] = {}
 
     def write(labels: Labels) -> Labels:
@@ -42,7 +42,9 @@ def label_join(call: Invocation) -> Matrix:
     """Set *target* to the values of the *source* labels with *separator* between them."""
     target, separator = call.text(1), call.text(2)
     sources = [call.text(position) for position in range(3, len(call.args))]
-    _check_name(target, "label_join()")
+    for source in sources:
+        _check_name(source, "source", "label_join()")
+    _check_name(target, "destination", "label_join()")
 
     def write(labels: Labels) -> Labels:
         joined = separator.join(label_value(labels, source) for source in sources)
@@ -52,7 +54,7 @@ def label_join(call: Invocation) -> Matrix:
 
 
 def _relabel(vector: Matrix, write: Callable[[Labels], Labels]) -> Matrix:
-    return unique(replace(vector, labels=LabelSets([write(labels) for labels in vector.labels])))
+    return merged(replace(vector, labels=LabelSets([write(labels) for labels in vector.labels])))
 
 
 def _compile(pattern: str) -> Any:
@@ -81,6 +83,6 @@ def _expand(replacement: str, found: Any) -> str:
     return _REFERENCE.sub(value, replacement)
 
 
-def _check_name(name: str, where: str) -> None:
+def _check_name(name: str, what: str, where: str) -> None:
     if not name:
-        raise ExecutionError(f"invalid destination label name in {where}: {name}")
+        raise ExecutionError(f"invalid {what} label name in {where}: {name}")

@@ -14,9 +14,10 @@ from veriscope.query.promql.histograms.points import floats_only, present_in
 from veriscope.query.promql.operators import aggregations, selections
 from veriscope.query.promql.operators.groups import Groups, group_rows, projection
 from veriscope.query.promql.vectors import order_by_labels, rows, without_empty
-from veriscope.signals import Matrix
+from veriscope.signals import METRIC_NAME, Matrix
 
-_CHOOSING: Final = frozenset({"bottomk", "limitk", "topk"})
+_RANKING: Final = frozenset({"bottomk", "topk"})
+_CHOOSING: Final = _RANKING | {"limitk"}
 _PARAMETRIC: Final[dict[str, Callable[..., Matrix]]] = {
     "bottomk": lambda vector, groups, k: selections.top(vector, groups, k, largest=False),
     "limit_ratio": selections.limit_ratio,
@@ -28,7 +29,7 @@ _PARAMETRIC: Final[dict[str, Callable[..., Matrix]]] = {
 
 def aggregated(expr: Aggregate, vector: Matrix, param: Value | None, notes: Notes) -> Matrix:
     """Return *expr* of *vector*; *param* is the value of its parameter, where it has one."""
-    remarks = At(notes, expr.expr.span)
+    remarks = At(notes, expr.span if expr.op in _RANKING else expr.expr.span)
     vector = without_empty(native.without_ignored(expr.op, vector, remarks))
     if expr.op in _CHOOSING:
         # Of equals the first is chosen: it must be the same one every time.
@@ -49,7 +50,7 @@ def aggregated(expr: Aggregate, vector: Matrix, param: Value | None, notes: Note
 
 
 def _count_values(expr: Aggregate, vector: Matrix, groups: Groups, label: str) -> Matrix:
-    dropped = expr.grouping.without and label in expr.grouping.names
+    dropped = expr.grouping.without and label in {METRIC_NAME, *expr.grouping.names}
     floats = selections.count_values(floats_only(vector), groups, label, dropped=dropped)
     if vector.histograms is None:
         return floats

@@ -69,7 +69,7 @@ def on_vectors(
     groups = _groups(matching, many.labels, one.labels)
     _refuse_many_to_many(groups, many, one, matching)
     if (matching.fill_left, matching.fill_right) != (None, None):
-        many, one = _filled(groups, many, one, matching, flipped=flipped)
+        many, one = _filled(groups, many, one, matching)
         groups = _groups(matching, many.labels, one.labels)
     pairs = _pairs(binary, groups, many, one, max_samples)
     many, one = rows(many, pairs.many), rows(one, pairs.one)
@@ -200,21 +200,19 @@ def _many_to_many(matching: Matching, first: Labels, second: Labels) -> Executio
 
 
 def _filled(
-    groups: _Groups, many: Matrix, one: Matrix, matching: Matching, *, flipped: bool
+    groups: _Groups, many: Matrix, one: Matrix, matching: Matching
 ) -> tuple[Matrix, Matrix]:
     """
     Return both sides with a series for each match group that stands in where a side has no point.
 
-    It has the labels of the group, and points only on steps where the other side has one.
+    It has the labels of the group, and points only on steps where the other side has one. As in
+    Prometheus, `fill_left` is for the side of many, which with `group_right` is the right one.
     """
     has_many = _any_in_group(groups.many, many.present, len(groups.labels))
     has_one = _any_in_group(groups.one, one.present, len(groups.labels))
-    many_value, one_value = matching.fill_left, matching.fill_right
-    if flipped:
-        many_value, one_value = one_value, many_value
     return (
-        _with_rows(many, groups.labels, has_one & ~has_many, many_value),
-        _with_rows(one, groups.labels, has_many & ~has_one, one_value),
+        _with_rows(many, groups.labels, has_one & ~has_many, matching.fill_left),
+        _with_rows(one, groups.labels, has_many & ~has_one, matching.fill_right),
     )
 
 

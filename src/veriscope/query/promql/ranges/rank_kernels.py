@@ -94,7 +94,7 @@ def _distance(ordered: NDArray[np.float64], count: int, center: float, rank: int
             low = middle + 1
         else:
             high = middle
-    return max(center - ordered[low], ordered[low + rank] - center)
+    return float(max(center - ordered[low], ordered[low + rank] - center))
 
 
 @compiled

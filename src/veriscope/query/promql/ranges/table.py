@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriscope.query.errors import ExecutionError
+from veriscope.query.promql.floats import format_fixed
 from veriscope.query.promql.ranges import (
     fold_kernels,
     rank_kernels,
@@ -68,7 +69,7 @@ def _check_factor(windows: Windows, expected: str, factor: NDArray[np.float64]) 
         _, filled = _folded(fold_kernels.PRESENT, windows)
         steps = np.flatnonzero(wrong & filled.any(axis=0))
         if len(steps):
-            raise ExecutionError(f"invalid {expected}, got: {factor[steps[0]]:f}")
+            raise ExecutionError(f"invalid {expected}, got: {format_fixed(factor[steps[0]])}")
 
 
 RANGE_FUNCTIONS: Final[dict[str, Callable[..., Points]]] = {
