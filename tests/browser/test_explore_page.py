@@ -63,8 +63,9 @@ def test_a_mistake_shows_what_the_server_says(reader: "Reader") -> None:
     with pytest.raises(HTTPError) as refused:
         urlopen(f"{reader.url}/api/v1/query?query={quote(wrong)}", timeout=10)
     message = json.load(refused.value)["error"]
-    page = reader.open(f"/explore?q={quote(wrong)}&tab=table")
+    page = reader.open(f"/explore?q={quote(wrong)}")
     expect(page.locator(".message-error")).to_have_text(message)
+    expect(page.locator(".graph-note")).to_have_text("")
     write(page, "node_load1")
     page.keyboard.press("Enter")
     expect(page.locator(".message-error")).to_have_count(0)
@@ -155,6 +156,18 @@ def test_the_legend_hides_and_singles_out(reader: "Reader") -> None:
     expect(shown).to_have_count(count - 1)
     items.nth(1).click(modifiers=["Shift"])
     expect(shown).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    "reader", [{"viewport": {"width": 390, "height": 860}}], indirect=True, ids=["phone"]
+)
+def test_the_legend_shows_whole_names(reader: "Reader") -> None:
+    """Series of one metric often differ in their last label only, also on a phone."""
+    page = reader.open("/explore?q=veriscope_http_request_duration_seconds_bucket&range=5m")
+    status(page)
+    name = page.locator(".legend-name").first
+    expect(name).to_contain_text('le="')
+    assert name.evaluate("name => name.scrollWidth <= name.clientWidth")
 
 
 def test_hovering_reads_the_values(reader: "Reader") -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 if TYPE_CHECKING:
     from conftest import Reader
@@ -198,6 +198,21 @@ def test_a_server_that_is_gone_is_named_and_found_again(reader: "Reader") -> Non
     reader.context.set_offline(False)
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator(".live")).to_have_attribute("data-state", "live")
+
+
+def test_a_slow_first_answer_is_waited_for_in_words(reader: "Reader") -> None:
+    """The first answer after an installation takes seconds; an empty page would look broken."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    reader.context.route("**/api/v1/query*", hold, times=1)
+    page = reader.open()
+    expect(page.get_by_role("heading", name="Loading…")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator(".live")).to_have_attribute("data-state", "live")
+    expect(page.get_by_role("heading", name="Loading…")).to_be_hidden()
 
 
 def test_a_hidden_tab_asks_for_nothing(reader: "Reader") -> None:

@@ -48,11 +48,13 @@ export class Graph {
     }));
     if (unit !== this.#unit) this.#rebuild(unit);
     this.#note.textContent =
-      lines.length === 0
-        ? "No series in this time range."
-        : lines.length > MOST_LINES
-          ? `Showing ${MOST_LINES} of ${lines.length} series.`
-          : "";
+      answers.length === 0
+        ? ""
+        : lines.length === 0
+          ? "No series in this time range."
+          : lines.length > MOST_LINES
+            ? `Showing ${MOST_LINES} of ${lines.length} series.`
+            : "";
     this.#redraw();
   }
 

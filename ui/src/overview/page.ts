@@ -73,12 +73,14 @@ class Overview implements Page {
   readonly #hostSlot = h("span", { class: "host-slot" });
   readonly #windows: HTMLElement;
   readonly #body = h("div", { class: "overview-body", hidden: true });
+  readonly #emptyTitle = h("h2", {}, "Loading…");
+  readonly #emptyText = h("p", {}, "The first answer after an installation can take some seconds.");
   readonly #empty = h(
     "div",
-    { class: "empty", hidden: true },
+    { class: "empty" },
     h("span", { class: "pulse", "aria-hidden": "true" }),
-    h("h2", {}, "Collecting first samples…"),
-    h("p", {}, "Numbers appear here as soon as they are stored, a few seconds after the start."),
+    this.#emptyTitle,
+    this.#emptyText,
   );
   readonly #inSight = new Set<Element>();
   /** What nobody sees is not asked for: a long page costs the server no more than a short one. */
@@ -196,6 +198,11 @@ class Overview implements Page {
     this.#empty.hidden = ready;
     this.#body.hidden = !ready;
     if (!ready) {
+      setText(this.#emptyTitle, "Collecting first samples…");
+      setText(
+        this.#emptyText,
+        "Numbers appear here as soon as they are stored, a few seconds after the start.",
+      );
       this.#turn = 0;
       this.#live.dataset["state"] = "waiting";
       setText(this.#live, "Starting");
