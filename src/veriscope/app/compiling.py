@@ -53,6 +53,7 @@ class Compiler:
         began = perf_counter()
         try:
             await asyncio.to_thread(self._load)
+            _log.debug("kernels_ready", seconds=round(perf_counter() - began, 1))
         except NotCompiledError as error:
             if stop.is_set():
                 return
@@ -66,9 +67,8 @@ class Compiler:
                     hint=_CURE,
                 )
             # What another process compiled is loaded by this; where there is none, it compiles.
-            if not await asyncio.to_thread(self._compile, stop):
-                return
-        _log.info("kernels_ready", seconds=round(perf_counter() - began, 1))
+            if await asyncio.to_thread(self._compile, stop):
+                _log.info("kernels_ready", seconds=round(perf_counter() - began, 1))
 
     def close_soon(self) -> None:
         """Let work that goes on have its kernels for two more seconds; then it fails instead."""

@@ -17,6 +17,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="veriscope",
         description="Observability for AI and ML services in one install.",
+        epilog="Begin with `veriscope up` and open the address that it prints."
+        " `veriscope COMMAND --help` tells a command's options.",
     )
     parser.add_argument("--version", action="version", version=f"veriscope {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

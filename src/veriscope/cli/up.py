@@ -13,8 +13,8 @@ _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type
 def add_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
     """Add both commands to the parser."""
     for name, collect, text in (
-        ("up", True, "Start the server and collect this machine: the main job."),
-        ("server", False, "Start the server alone."),
+        ("up", True, "Start the server and collect the metrics of this machine."),
+        ("server", False, "Start the server alone: it stores what others send, and answers."),
     ):
         parser = commands.add_parser(name, help=text, description=text)
         parser.add_argument(
