@@ -212,7 +212,7 @@ class RunningServer:
         """Return the JSON at *path*, whatever its HTTP status."""
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
         try:
-            with urllib.request.urlopen(self.url + path + query, timeout=30) as answer:
+            with urllib.request.urlopen(self.url + path + query, timeout=60) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return json.loads(error.read())
@@ -221,7 +221,7 @@ class RunningServer:
         """Return the JSON that a form sent to *path* is answered with, None where there is none."""
         form = urllib.parse.urlencode(parameters).encode()
         try:
-            with urllib.request.urlopen(self.url + path, form, timeout=30) as answer:
+            with urllib.request.urlopen(self.url + path, form, timeout=60) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return json.loads(error.read())
@@ -238,7 +238,7 @@ class RunningServer:
             {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -269,7 +269,7 @@ def run_server() -> Iterator[Callable[..., RunningServer]]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
 

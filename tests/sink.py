@@ -122,7 +122,7 @@ class Loopback:
         """Decide on a request, holding `arrived`."""
         raise NotImplementedError
 
-    def wait_for(self, is_there: Callable[[], bool], timeout_s: float = 20) -> None:
+    def wait_for(self, is_there: Callable[[], bool], timeout_s: float = 60) -> None:
         """Wait until something is true of what arrived."""
         with self.arrived:
             assert self.arrived.wait_for(is_there, timeout_s), "it did not arrive"

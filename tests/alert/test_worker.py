@@ -31,7 +31,7 @@ def test_jobs_run_in_order_and_a_repeated_one_holds_its_place(worker: SerialWork
 
     assert worker.put(stubborn)
     assert worker.put(once(seen, "after"))
-    assert worker.flush(20)
+    assert worker.flush(60)
     assert seen == ["stubborn"] * 3 + ["after"]
 
 
@@ -45,7 +45,7 @@ def test_a_job_that_fails_does_not_end_the_others(worker: SerialWorker) -> None:
     with structlog.testing.capture_logs() as logs:
         worker.put(broken)
         worker.put(once(seen, "after"))
-        assert worker.flush(20)
+        assert worker.flush(60)
     assert seen == ["after"]
     assert [entry["event"] for entry in logs] == ["background_job_failed"]
 
@@ -71,7 +71,7 @@ def test_without_a_thread_nothing_raises_and_the_next_job_tries_again(
         patch.setattr(threading.Thread, "start", no_thread)
         assert worker.put(once(seen, "first"))
     assert worker.put(once(seen, "second"))
-    assert worker.flush(20)
+    assert worker.flush(60)
     assert seen == ["first", "second"]
 
 
@@ -89,9 +89,9 @@ def test_closing_ends_a_pause(worker: SerialWorker) -> None:
         return 3600.0
 
     worker.put(never)
-    assert tried.wait(20)
+    assert tried.wait(60)
     assert worker.close() == 1
-    assert worker.flush(20)
+    assert worker.flush(60)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -104,8 +104,8 @@ def test_a_forked_child_starts_empty(worker: SerialWorker) -> None:
     child = os.fork()
     if child == 0:
         worker.put(once(seen, "childs"))
-        os._exit(0 if worker.flush(10) and seen == ["childs"] else 1)
+        os._exit(0 if worker.flush(60) and seen == ["childs"] else 1)
     assert os.waitpid(child, 0)[1] == 0
     gate.set()
-    assert worker.flush(20)
+    assert worker.flush(60)
     assert seen == ["parents"]

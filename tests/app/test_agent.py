@@ -39,7 +39,7 @@ class RunningAgent:
     def stop(self) -> int:
         """Ask it to end and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def run_agent(tmp_path: Path) -> Iterator[Callable[..., RunningAgent]]:
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -80,7 +80,7 @@ def address() -> str:
         return f"127.0.0.1:{found.getsockname()[1]}"
 
 
-def _wait(condition: Callable[[], Any], seconds: float = 20) -> bool:
+def _wait(condition: Callable[[], Any], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

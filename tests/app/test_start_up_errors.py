@@ -197,8 +197,8 @@ def test_tls_and_token_together(run_server: Callable[..., Any], tmp_path: Path) 
     asked = urllib.request.Request(
         f"{server.url}/api/v1/labels", headers={"Authorization": "Bearer open sesame"}
     )
-    with urllib.request.urlopen(asked, context=trust, timeout=10) as answer:
+    with urllib.request.urlopen(asked, context=trust, timeout=60) as answer:
         assert answer.status == 200
     asked.remove_header("Authorization")
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(asked, context=trust, timeout=10)
+        urllib.request.urlopen(asked, context=trust, timeout=60)

@@ -82,7 +82,7 @@ def _wait_until(url: str, path: str, wanted: bytes) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         try:
-            with urlopen(url + path, timeout=5) as answer:
+            with urlopen(url + path, timeout=60) as answer:
                 if wanted in answer.read():
                     return
         except URLError as error:

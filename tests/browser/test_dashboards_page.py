@@ -56,7 +56,7 @@ BOARD = {
 def put(url: str, document: Any) -> None:
     """Keep *document* on the server."""
     request = Request(url + PATH, json.dumps(document).encode(), method="PUT")
-    urlopen(request, timeout=10).close()
+    urlopen(request, timeout=60).close()
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def board(server_url: str) -> Iterator[str]:
     """Keep a dashboard of every type of panel, and return its address."""
     put(server_url, BOARD)
     yield "/dashboards/machine"
-    urlopen(Request(server_url + PATH, method="DELETE"), timeout=10).close()
+    urlopen(Request(server_url + PATH, method="DELETE"), timeout=60).close()
 
 
 def test_the_list_leads_to_a_dashboard(reader: "Reader", board: str) -> None:

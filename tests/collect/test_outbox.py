@@ -109,7 +109,7 @@ def message(*numbers: int) -> bytes:
     return b"".join(remote_write.encode(batch(number)) for number in numbers)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait for *condition*."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - of another task and of files

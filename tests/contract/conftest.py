@@ -80,7 +80,7 @@ async def application_answers() -> dict[str, Any]:
     monitor = veriscope.ApplicationMonitor("truthgpt", f"http://127.0.0.1:{port}")
     await monitor.start_monitoring()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (monitor.metrics_buffer and monitor.business_metrics_buffer):  # noqa: ASYNC110 - buffers tell nobody
                 await asyncio.sleep(0.01)
     finally:

@@ -218,6 +218,7 @@ def test_broken_http_is_answered_as_such(shared_server: Any, head: bytes) -> Non
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.alone("it must answer soon under load")
 def test_slow_and_vanishing_clients_hold_nobody_up(
     run_server: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -235,12 +236,12 @@ def test_slow_and_vanishing_clients_hold_nobody_up(
             connection.sendall(heavy)
     started = time.monotonic()
     assert ask(server, "GET", "/-/healthy")[0] == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     for connection in slow:
         connection.close()
     assert write(server, body) == 204
     answer = server.get("/api/v1/query", query="m", time=str(_NOW))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while answer["status"] == "error" and time.monotonic() < deadline:
         # Queries whose clients have gone may still be at work; then the answer is to come back.
         assert answer["errorType"] in ("unavailable", "timeout"), answer
@@ -248,6 +249,7 @@ def test_slow_and_vanishing_clients_hold_nobody_up(
     assert len(answer["data"]["result"]) == 500
 
 
+@pytest.mark.alone("it must answer soon under load")
 def test_a_stop_under_heavy_load_is_clean(run_server: Callable[..., Any], tmp_path: Path) -> None:
     """Heavy queries and writes together: it stays responsive, stops in time, and loses nothing."""
     server, stop = run_server(tmp_path), threading.Event()
@@ -270,11 +272,11 @@ def test_a_stop_under_heavy_load_is_clean(run_server: Callable[..., Any], tmp_pa
     threads += [threading.Thread(target=query) for _ in range(8)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(acknowledged) < 200 and time.monotonic() < deadline:
         started = time.monotonic()
         assert ask(server, "GET", "/-/healthy")[0] == 200
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
     assert server.stop() == 0
     stop.set()
     for thread in threads:

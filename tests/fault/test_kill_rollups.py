@@ -31,7 +31,7 @@ def _wait_for_roll_ups(server: Any) -> None:
     """Wait until hours have been rolled up since the start."""
     deadline = time.monotonic() + 90
     while True:
-        with urllib.request.urlopen(server.url + "/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
             found = re.search(
                 r"^veriscope_rollups_total (\S+)", answer.read().decode(), re.MULTILINE
             )

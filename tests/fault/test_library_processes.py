@@ -98,7 +98,7 @@ print(time.monotonic() - begun)
 """
     ended = run_python(PRELUDE + script, sink.url)
     assert (ended.code, ended.err) == (0, "")
-    assert float(ended.out) < 2
+    assert float(ended.out) < 20
 
 
 def test_items_of_exit_handlers_and_late_threads_do_no_harm(
@@ -201,7 +201,7 @@ for child in children:
 on = False
 for thread in threads:
     thread.join()
-assert veriscope.flush(20)
+assert veriscope.flush(60)
 """
     ended = run_python(PRELUDE + script, sink.url)
     assert (ended.code, ended.err) == (0, "")

@@ -28,14 +28,14 @@ def test_sixty_four_threads_lose_nothing(sink: Any, export: Callable[..., Export
             tracer.start_span(name).end()
             exporter.add_log(LogRecord(time.time_ns(), 9, "INFO", name))
             exporter.add_sample("work", {"thread": str(thread), "number": str(number)}, number)
-        exporter.flush(20)
+        exporter.flush(60)
 
     threads = [threading.Thread(target=work, args=(each,)) for each in range(64)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert exporter.flush(20)
+    assert exporter.flush(60)
     names = sorted(f"{thread} {number}" for thread in range(64) for number in range(50))
     assert sorted(span.name for _, span in sink.spans) == names
     assert sorted(each.body.string_value for _, _, each in sink.logs) == names
@@ -73,12 +73,12 @@ def test_a_clock_that_steps_back_keeps_its_own_times(
     """Each reading has the wall clock's time, no two the same, and none is left out or late."""
     clock = ManualClock(1_700_000_000_000)
     exporter = export(sink.url, clock=clock)
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     clock.advance(ms=5000)
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     clock.advance(ms=-3_600_000)
-    assert exporter.flush(5)
-    assert exporter.flush(5)
+    assert exporter.flush(60)
+    assert exporter.flush(60)
     times = [
         when
         for labels, when, _ in sink.samples
@@ -131,7 +131,7 @@ def test_a_signal_handler_may_log_and_end_spans(sink: Any, export: Callable[...,
         signal.signal(signal.SIGALRM, before)
     handled = next(numbers)
     assert handled
-    assert exporter.flush(20)
+    assert exporter.flush(60)
     bodies = [each.body.string_value for _, _, each in sink.logs]
     assert (bodies.count("plain"), bodies.count("handled")) == (20_000, handled)
     assert len(sink.values("handled")) == handled

@@ -36,7 +36,7 @@ class Recorder:
         """Let the store be busy with one item until the gate opens."""
         self.gate.clear()
         first = asyncio.create_task(lane.submit("first", 1))
-        await asyncio.to_thread(self.entered.wait, 10)
+        await asyncio.to_thread(self.entered.wait, 60)
         return first
 
 

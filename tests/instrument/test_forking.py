@@ -34,11 +34,11 @@ def test_a_lock_held_by_another_thread_is_open_in_a_forked_child() -> None:
     def hold() -> None:
         with lock:
             held.set()
-            done.wait(20)
+            done.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert held.wait(20)
+    assert held.wait(60)
     child = os.fork()
     if child == 0:
         with lock, lock:

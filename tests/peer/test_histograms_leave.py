@@ -135,10 +135,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         )
         started.append(process)
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(url + "/-/ready", timeout=5).close()
+                urllib.request.urlopen(url + "/-/ready", timeout=60).close()
             except OSError:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -223,7 +223,7 @@ def test_a_prometheus_scrapes_our_histograms(served: str, prometheus: Any) -> No
         "  scrape_interval: 1s\n  params: {'match[]': [latency]}\n"
         f"  static_configs: [{{targets: ['{served.removeprefix('http://')}']}}]\n"
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := ask(federating, "latency", NOW_MS)):
         assert time.monotonic() < deadline
         time.sleep(0.05)

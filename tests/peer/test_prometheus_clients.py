@@ -137,7 +137,7 @@ def get(url: str, **parameters: Any) -> str | None:
     """Return what *url* answers, None where it does not."""
     query = "?" + urllib.parse.urlencode(parameters, doseq=True) if parameters else ""
     try:
-        with urllib.request.urlopen(url + query, timeout=30) as answer:
+        with urllib.request.urlopen(url + query, timeout=60) as answer:
             return str(answer.read().decode())
     except OSError:
         return None
@@ -145,7 +145,7 @@ def get(url: str, **parameters: Any) -> str | None:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait until *holds*, for half a minute at most."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -92,7 +92,7 @@ class Api:
     def get(self, path: str, **parameters: object) -> Any:
         """Return the `data` of the API's answer."""
         query = urllib.parse.urlencode(parameters, doseq=True)
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=60) as answer:
             return json.loads(answer.read())["data"]
 
 
@@ -127,7 +127,7 @@ def pair(run_server: Callable[..., Any], tmp_path: Path) -> Iterator[tuple[Api, 
     )
     yield Api(f"http://127.0.0.1:{port}"), veriscope
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 def _until(condition: Callable[[], bool], seconds: float = 40) -> None:

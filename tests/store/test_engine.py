@@ -87,7 +87,7 @@ def test_closing_does_not_wait_for_a_query(engine_url: str) -> None:
     asking = threading.Thread(target=ask)
     asking.start()
     with chdb.connect(engine_url.removeprefix("chdb://")) as watcher:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         running = "SELECT count() FROM system.processes WHERE query LIKE '%1000000000000%'"
         while str(watcher.query(running)).strip() != "2" and time.monotonic() < deadline:
             time.sleep(0.01)

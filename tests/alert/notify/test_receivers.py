@@ -123,7 +123,7 @@ def test_notifications_arrive_in_order_after_an_outage(
     team = webhooks(receiver.url, registry)
     assert team.put(make_group(firing=1))
     assert team.put(make_group(firing=0, resolved=1))
-    assert team.flush(20)
+    assert team.flush(60)
     assert [r.body["status"] for r in receiver.wait(5)] == ["firing"] * 4 + ["resolved"]
     labels = {"integration": "webhook"}
     assert registry.get_sample_value("veriscope_notifications_total", labels) == 2
@@ -138,12 +138,12 @@ def test_a_full_queue_refuses_and_counts_and_nobody_waits(
     team = webhooks(receiver.url, registry)
     started = time.monotonic()
     taken = [team.put(make_group()) for _ in range(10)]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert taken == [True] * 3 + [False] * 7
     labels = {"integration": "webhook", "reason": "queueFull"}
     assert registry.get_sample_value("veriscope_notifications_failed_total", labels) == 7
     receiver.answers.set()
-    assert team.flush(20)
+    assert team.flush(60)
     assert len(receiver.requests) == 3
 
 
@@ -155,12 +155,12 @@ def test_what_is_refused_or_too_old_is_given_up_and_counted(
     team = webhooks(receiver.url, registry)
     team.put(make_group(name="first"))
     team.put(make_group(name="second"))
-    assert team.flush(20)
+    assert team.flush(60)
     assert [r.body["groupLabels"]["alertname"] for r in receiver.requests] == ["first", "second"]
     receiver.statuses = [503] * 100
     hasty = webhooks(receiver.url, registry, DeliveryOptions(first_pause_s=0.01, max_age_s=0))
     hasty.put(make_group())
-    assert hasty.flush(20)
+    assert hasty.flush(60)
     for reason in ("clientError", "serverError"):
         labels = {"integration": "webhook", "reason": reason}
         assert registry.get_sample_value("veriscope_notifications_failed_total", labels) == 1
@@ -191,7 +191,7 @@ def test_the_end_of_an_alert_goes_only_where_it_is_wanted(
     team = load_receivers(source, registry=registry, options=FAST)["team"]
     team.put(make_group(firing=0, resolved=1))
     team.put(make_group(firing=1))
-    assert team.flush(20)
+    assert team.flush(60)
     assert [request.body["status"] for request in receiver.requests] == ["firing"]
 
 

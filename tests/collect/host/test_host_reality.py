@@ -127,10 +127,10 @@ def node_exporter() -> Iterator[Exposition]:
 
 def fetch(url: str) -> Exposition:
     """Return the page at *url* once there is one, as a dict of name and labels to value."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 text = answer.read().decode()
         except urllib.error.URLError:
             if time.monotonic() > deadline:

@@ -120,7 +120,7 @@ async def test_a_port_that_does_not_answer_times_out_while_connecting(full_backl
     result = await probe(f"http://127.0.0.1:{full_backlog}/", timeout_s=0.3)
     assert result.reason is FailureReason.TIMEOUT
     assert result.phases.connect_s > 0.25
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30  # the system's own patience is over a minute
 
 
 async def test_a_silent_server_times_out_while_processing(start: Any) -> None:
@@ -296,11 +296,11 @@ async def test_retries_are_apart_from_the_result(start: Any) -> None:
     async def flaky(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(next(answers))
 
-    server = await start(flaky)
+    server, started = await start(flaky), time.monotonic()
     result = await probe(server.url(), retries=5, retry_wait_s=0.2)
     assert result.success
     assert (result.retries, result.status_code, len(server.requests)) == (2, 200, 3)
-    assert result.duration_s < 0.4
+    assert result.duration_s <= time.monotonic() - started - 2 * 0.2
 
 
 async def test_retries_end(start: Any) -> None:
@@ -341,19 +341,19 @@ async def test_credentials_in_the_url_are_sent_and_not_shown(start: Any) -> None
 
 
 async def test_many_probes_run_at_once(start: Any) -> None:
-    """One object serves many probes side by side."""
+    """One object serves many probes side by side: here, each waits for all others."""
+    everyone = asyncio.Barrier(50)
 
-    async def slow(_request: bytes, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.1)
+    async def patient(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        await everyone.wait()
         writer.write(HELLO)
 
-    server = await start(slow)
-    shared, started = HttpProbe(SystemClock()), time.monotonic()
+    server = await start(patient)
+    shared = HttpProbe(SystemClock())
     results = await asyncio.gather(
-        *(shared.run(ProbeTarget(server.url(f"/{i}"))) for i in range(50))
+        *(shared.run(ProbeTarget(server.url(f"/{i}"), timeout_s=60)) for i in range(50))
     )
     assert all(result.success for result in results)
-    assert time.monotonic() - started < 2
 
 
 async def test_a_name_server_that_hangs_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ class Collected:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until *condition* is true."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 the scraper has no event to wait for
                 await asyncio.sleep(0.005)
 

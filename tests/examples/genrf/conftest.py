@@ -80,7 +80,7 @@ class Service:
             self.url + path, data=None if body is None else sent, method=method
         )
         try:
-            answer = urllib.request.urlopen(request, timeout=20)
+            answer = urllib.request.urlopen(request, timeout=60)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -97,7 +97,7 @@ class Service:
     def end(self, number: int) -> int:
         """Send signal *number* and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 @pytest.fixture

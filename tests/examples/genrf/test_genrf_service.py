@@ -16,7 +16,7 @@ LNA = {
 FILTER = {"circuit_type": "Filter", "technology": "sky130", "frequency": 1e8, "simulations": 20}
 
 
-def until(holds: Callable[[], Any], seconds: float = 30) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
     """Return the first true answer of *holds*."""
     deadline = time.monotonic() + seconds
     while not (answer := holds()):

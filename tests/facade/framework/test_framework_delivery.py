@@ -42,7 +42,7 @@ def test_spans_arrive_as_opentelemetry_has_them(doors: Any) -> None:
     with pytest.raises(ValueError, match="no"):
         work()
     outer = next(span for span in framework.spans.values() if span.operation_name == "outer")
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     spans = doors.spans_by_name
     exported = spans["outer"]
     assert exported.trace_id.hex() == outer.trace_id
@@ -67,7 +67,7 @@ def test_a_trace_goes_on_in_another_service(doors: Any) -> None:
         pass
     with framework.span("unkept", TraceContext.from_headers({"traceparent": header + "0"})) as span:
         assert span.context().to_headers()["traceparent"].endswith("-00")
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     assert set(doors.spans_by_name) == {"kept"}
     kept = doors.spans_by_name["kept"]
     assert kept.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
@@ -81,7 +81,7 @@ def test_a_context_made_here_is_no_parent_on_the_wire(doors: Any) -> None:
     made_up, given = TraceContext(), TraceContext("order 7", "b7ad6b7169203331")
     for name, context in (("made up", made_up), ("given", given)):
         framework.finish_span(framework.start_trace(name, context))
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     spans = doors.spans_by_name
     assert spans["made up"].trace_id.hex() == made_up.trace_id
     assert spans["made up"].parent_span_id == b""
@@ -94,7 +94,7 @@ def test_events_and_metrics_are_sent(doors: Any) -> None:
     with framework.span("work") as span:
         framework.log_event("order", {"id": 7}, LogLevel.ERROR)
     framework.log_metric("orders waiting", 3, {"zone": "a"})
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     (record,) = [each for _, _, each in doors.logs if each.body.string_value == "order"]
     assert (record.severity_number, record.severity_text) == (17, "ERROR")
     assert record.trace_id.hex() == span.trace_id
@@ -108,7 +108,7 @@ def test_events_and_metrics_are_sent(doors: Any) -> None:
 def test_events_of_any_data_are_sent(doors: Any, data: Any) -> None:
     """What is no mapping works with a server as it does without one."""
     ObservabilityFramework("shop").log_event("order", data)
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     (record,) = [each for _, _, each in doors.logs if each.body.string_value == "order"]
     assert [each.key for each in record.attributes] == ["event.name", "event.data"]
 
@@ -121,7 +121,7 @@ def test_tags_and_logs_of_any_text_and_size_are_sent(doors: Any) -> None:
         span.set_tag("number", 1 << 70)
         span.set_tag("k" * 5000, 1)
         span.log("\udc80", fault="\udc80")
-    assert delivery.flush(20)
+    assert delivery.flush(60)
     found = doors.spans_by_name["?"]
     assert attributes(found) == {"text": "?", "number": str(1 << 70), "k" * 255: 1}
     assert attributes(found.events[0])["fault"] == "?"

@@ -24,7 +24,7 @@ from veriscope.instrument.requests import AsgiMiddleware, RequestStats
 
 def until(condition: Callable[[], object]) -> None:
     """Wait until *condition* holds."""
-    ends_s = time.monotonic() + 20
+    ends_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < ends_s, "it did not happen"
         time.sleep(0.005)
@@ -47,7 +47,7 @@ def serving(app: AsgiMiddleware) -> Iterator[str]:
 
 def get(url: str) -> bytes:
     """Return the body at *url*."""
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         found: bytes = response.read()
         return found
 

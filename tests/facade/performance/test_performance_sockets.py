@@ -28,7 +28,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 def counts_become(condition: Callable[[SocketCounts], bool]) -> SocketCounts:
     """Return the counts as soon as they satisfy *condition*."""
-    ends_s = time.monotonic() + 10
+    ends_s = time.monotonic() + 60
     while not condition(found := ListeningSockets().count()):
         assert time.monotonic() < ends_s, found
         time.sleep(0.005)

@@ -48,7 +48,7 @@ def test_the_registry_is_sent_with_job_and_instance(
     """A counter arrives under its name, as this service's and this process'."""
     orders = Counter("orders", "Orders taken.", ["kind"], registry=registry)
     orders.labels("book").inc(3)
-    assert export(token="t0ken").flush(5)  # noqa: S106 - of a server in this test
+    assert export(token="t0ken").flush(60)  # noqa: S106 - of a server in this test
     labels = {"__name__": "orders_total", "kind": "book", "job": "shop", "instance": INSTANCE}
     assert (labels, 3.0) in [(found, value) for found, _, value in sink.samples]
     assert "orders_total" in sink.metadata
@@ -70,7 +70,7 @@ def test_batches_and_samples_are_sent(sink: Any, export: Callable[..., Exporter]
     labels = (to_labels({"__name__": "gpu_up", "instance": "rack:1"}),)
     exporter.add_batch(SampleBatch.at(labels, np.array([1.0]), 1_700_000_000_000))
     exporter.add_sample("response time-ms", {"1st": 2, "__name": "é"}, 7, 1_700_000_000_001)
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     found = {labels["__name__"]: (labels, time, value) for labels, time, value in sink.samples}
     assert found["gpu_up"] == (
         {"__name__": "gpu_up", "instance": "rack:1", "job": "shop"},
@@ -93,7 +93,7 @@ def test_of_one_millisecond_the_last_sample_stays(
     for value in range(5):
         exporter.add_sample("depth", {}, value, 1_700_000_000_000)
     exporter.add_sample("depth", {}, "no number", 1)  # type: ignore[arg-type]
-    assert not exporter.flush(5)
+    assert not exporter.flush(60)
     assert sink.values("depth") == [4.0]
     assert counted(registry, "dropped_items_total", signal="metrics", reason="replaced") == 4
     assert counted(registry, "dropped_items_total", signal="metrics", reason="unencodable") == 1
@@ -105,7 +105,7 @@ def test_samples_of_one_moment_are_all_kept(sink: Any, export: Callable[..., Exp
     for value in range(300):
         exporter.add_sample("fast", {}, value)
         if value % 100 == 99:
-            assert exporter.flush(5)
+            assert exporter.flush(60)
     found = {(time, value) for labels, time, value in sink.samples if labels["__name__"] == "fast"}
     assert sorted(value for _, value in found) == list(range(300))
     assert len({time for time, _ in found}) == 300
@@ -126,11 +126,11 @@ def test_a_collector_that_hangs_cannot_hold_up_the_end(
 
     registry.register(Hanging())
     exporter = export(batch_interval_s=0.01)
-    assert entered.wait(10)
+    assert entered.wait(60)
     exporter.add_log(record())
     begun = monotonic()
     assert not exporter.shutdown(0.3)
-    assert monotonic() - begun < 5
+    assert monotonic() - begun < 20
     leave.set()
     assert counted(registry, "dropped_items_total", signal="logs", reason="shutdown") == 1
 
@@ -161,7 +161,7 @@ def test_spans_that_are_not_sampled_stay(sink: Any, export: Callable[..., Export
     provider.add_span_processor(exporter.span_processor())
     provider.get_tracer("shop").start_span("unseen").end()
     assert exporter.span_processor() is exporter.span_processor()
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     assert not sink.spans
 
 
@@ -174,7 +174,7 @@ def test_a_provider_that_is_shut_down_does_not_end_the_exporter(
     provider.add_span_processor(exporter.span_processor())
     provider.shutdown()
     exporter.add_log(record())
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     assert len(sink.logs) == 1
 
 
@@ -183,7 +183,7 @@ def test_log_records_are_sent(sink: Any, export: Callable[..., Exporter]) -> Non
     exporter = export()
     mixed = {"n": 1, "big": 1 << 70, "f": 0.5, "b": True, "list": [1, "x"], "map": {"k": None}}
     exporter.add_log(record(attributes=mixed, trace_id=7, span_id=9))
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     resource, logger, sent = sink.logs[0]
     assert resource["service.name"] == "shop"
     assert logger == "shop.checkout"
@@ -216,7 +216,7 @@ def test_what_cannot_be_written_costs_only_itself(
     provider.add_span_processor(exporter.span_processor())
     for name in ("good", "\ud800", "fine"):
         provider.get_tracer("shop").start_span(name).end()
-    assert not exporter.flush(5)
+    assert not exporter.flush(60)
     assert sorted(len(each.body.string_value) for _, _, each in sink.logs) == [1, 65_537]
     assert [span.name for _, span in sink.spans] == ["good", "fine"]
     for signal in ("logs", "spans"):
@@ -241,10 +241,10 @@ def test_what_delivery_itself_logs_is_never_shipped(
     sink.replies.append(reply(400))
     try:
         logging.getLogger("shop").info("first")
-        exporter.flush(5)
+        exporter.flush(60)
         logging.getLogger("shop").info("second")
-        exporter.flush(5)
-        exporter.flush(5)
+        exporter.flush(60)
+        exporter.flush(60)
     finally:
         root.removeHandler(shipping)
         root.setLevel(level)
@@ -267,7 +267,7 @@ def test_own_requests_are_marked_as_not_to_be_instrumented(
     token = attach(trace.set_span_in_context(trace.INVALID_SPAN))
     registry.register(Watching())
     seen.clear()
-    export().flush(5)
+    export().flush(60)
     detach(token)
     assert seen == [("MainThread", True)]
     assert get_value("suppress_instrumentation") is None
@@ -288,7 +288,7 @@ def test_partial_success_is_counted(
     provider.add_span_processor(exporter.span_processor())
     for number in range(5):
         provider.get_tracer("shop").start_span(f"{number}").end()
-    assert not exporter.flush(5)
+    assert not exporter.flush(60)
     assert counted(registry, "sent_items_total", signal="spans") == 3
     assert counted(registry, "dropped_items_total", signal="spans", reason="rejected") == 2
 
@@ -312,11 +312,11 @@ def test_a_collector_that_raises_is_counted_and_ends_nothing(
     exporter = export()
     broken.fails = True
     exporter.add_log(record())
-    exporter.flush(5)
+    exporter.flush(60)
     assert len(sink.logs) == 1
     assert not sink.samples
     broken.fails = False
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     assert counted(registry, "failures_total", signal="metrics") == 1
     assert sink.samples
 
@@ -344,5 +344,5 @@ def test_many_items_leave_before_their_interval(sink: Any, export: Callable[...,
         exporter.add_log(record(str(number)))
     sink.wait_for(lambda: len(sink.logs) == 1000)
     exporter.add_log(record("1000"))
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     assert sorted(int(each.body.string_value) for _, _, each in sink.logs) == list(range(1001))

@@ -49,7 +49,7 @@ def test_the_environment_is_read_on_first_use(sink: Any, monkeypatch: pytest.Mon
     assert exporter.url == sink.url
     assert exporter.options.service_name == "chat"
     assert (exporter.resource["team"], exporter.resource["k"]) == ("a b", "v=w")
-    assert delivery.flush(5)
+    assert delivery.flush(60)
     assert sink.headers[0]["Authorization"] == "Bearer from-environment"
 
 

@@ -62,7 +62,7 @@ def ask(url: str, method: str = "GET", accept: str = "*/*") -> Answer:
     """Send one request."""
     request = urllib.request.Request(url, method=method, headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return Answer(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -181,7 +181,7 @@ def test_a_process_is_found_by_its_command_line() -> None:
     marker = f"veriscope-marker-{os.getpid()}"
     assert not process_check(marker)().ok
     with subprocess.Popen(["sleep", "30", marker], stderr=subprocess.DEVNULL) as bad:
-        bad.wait(5)  # sleep takes no words; it is gone, and only a zombie until now
+        bad.wait(60)  # sleep takes no words; it is gone, and only a zombie until now
     assert not process_check(marker)().ok
     with subprocess.Popen(
         [sys.executable, "-c", "input()", marker], stdin=subprocess.PIPE

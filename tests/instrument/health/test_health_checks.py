@@ -115,7 +115,7 @@ def test_one_that_hangs_is_given_up_and_does_not_pile_up(
     checks.add("other", lambda: None, cache_s=0)
     started = time.monotonic()
     first = checks.run()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
     assert first["checks"] == {"spice": "unhealthy: no answer within 0.1 s", "other": "healthy"}
     for _ in range(20):
         again = checks.run()["checks"]["spice"]
@@ -126,12 +126,12 @@ def test_one_that_hangs_is_given_up_and_does_not_pile_up(
 def test_one_that_hung_is_run_again_once_it_has_ended(checks: HealthChecks) -> None:
     """A check that comes back is healthy again."""
     release = threading.Event()
-    checks.add("slow", lambda: (release.wait(10), None)[1], timeout_s=0.05, cache_s=0)
+    checks.add("slow", lambda: (release.wait(60), None)[1], timeout_s=0.5, cache_s=0)
     assert checks.run()["status"] == "unhealthy"
     release.set()
     for thread in threading.enumerate():
         if thread.name == "veriscope-check-slow":
-            thread.join(5)
+            thread.join(60)
     assert checks.run()["status"] == "healthy"
 
 
@@ -148,19 +148,20 @@ async def test_an_async_check_that_hangs_is_cancelled(checks: HealthChecks) -> N
 
     checks.add("pool", hang, timeout_s=0.05)
     assert (await checks.run_async())["checks"]["pool"] == "unhealthy: no answer within 0.05 s"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await cancelled.wait()
 
 
 async def test_the_host_s_loop_goes_on_while_checks_block(checks: HealthChecks) -> None:
     """A blocking check does not hold up the service that it watches."""
-    checks.add("blocking", lambda: time.sleep(0.2))
+    gate = threading.Event()
+    checks.add("blocking", lambda: (gate.wait(60), None)[1], timeout_s=90)
     run = asyncio.ensure_future(checks.run_async())
-    ticks = 0
-    while not run.done():
+    for _ in range(3):
         await asyncio.sleep(0.01)
-        ticks += 1
-    assert ticks >= 3
+    assert not run.done()
+    gate.set()
+    assert (await run)["status"] == "healthy"
 
 
 def test_outcomes_are_cached(registry: CollectorRegistry) -> None:
@@ -184,7 +185,7 @@ def test_callers_at_the_same_time_share_a_run(checks: HealthChecks) -> None:
 
     def check() -> None:
         calls.append(1)
-        gate.wait(5)
+        gate.wait(60)
 
     checks.add("database", check, cache_s=0)
     found: list[dict[str, Any]] = []
@@ -204,7 +205,7 @@ def test_callers_at_the_same_time_share_a_run(checks: HealthChecks) -> None:
 async def test_a_caller_that_goes_away_takes_nothing_with_it(checks: HealthChecks) -> None:
     """A cancelled request leaves the run to the others."""
     gate = threading.Event()
-    checks.add("database", lambda: (gate.wait(5), None)[1])
+    checks.add("database", lambda: (gate.wait(60), None)[1])
     first = asyncio.ensure_future(checks.run_async())
     await asyncio.sleep(0)
     second = asyncio.ensure_future(checks.run_async())

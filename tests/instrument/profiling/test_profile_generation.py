@@ -155,7 +155,7 @@ def test_coroutines_that_interleave_are_kept_apart(tmp_path: Path, profiles: Pro
     async def generate(count: int) -> int:
         for number in range(count):
             square(number)
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.05)
         return count
 
     async def run() -> list[int]:
@@ -164,7 +164,7 @@ def test_coroutines_that_interleave_are_kept_apart(tmp_path: Path, profiles: Pro
     assert inspect.iscoroutinefunction(generate)
     assert asyncio.run(run()) == [3, 5, 7]
     assert sorted(calls_of(path, "square") for path in profiles()) == [3, 5, 7]
-    assert all(seconds_in(path, "generate") < 0.006 for path in profiles())
+    assert all(seconds_in(path, "generate") < 0.15 for path in profiles())
 
 
 def test_a_cancelled_coroutine_is_cancelled(tmp_path: Path, profiles: Profiles) -> None:

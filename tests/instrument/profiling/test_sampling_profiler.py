@@ -94,7 +94,7 @@ def busy_and_waiting() -> Iterator[Callable[[], None]]:
 
 def wait_for(condition: Callable[[], Any]) -> Any:
     """Return what *condition* gives as soon as it is true."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := condition():
             return found
@@ -138,6 +138,7 @@ def test_time_on_and_off_the_cpu_is_told_apart(
     assert not any("veriscope-profiler" in stack for stack in {**on, **off})
 
 
+@pytest.mark.alone("samples that come late count less of the time")
 def test_cpu_time_adds_up(tmp_path: Path, registry: CollectorRegistry) -> None:
     """The CPU time of a thread's stacks is what its own clock says, within a few samples."""
     used = []
@@ -238,6 +239,7 @@ def test_it_slows_down_over_its_budget(tmp_path: Path, registry: CollectorRegist
         assert registry.get_sample_value("veriscope_profiler_overhead_ratio") > 1e-6
 
 
+@pytest.mark.alone("how long a thread waits for the GIL is measured")
 def test_what_switches_cost_counts(tmp_path: Path, registry: CollectorRegistry) -> None:
     """A thread that runs pays for each sample, also where it hands the GIL over without delay."""
     done = threading.Event()
@@ -261,6 +263,7 @@ def test_what_switches_cost_counts(tmp_path: Path, registry: CollectorRegistry) 
     assert statistics.median(ratios) > 0.006
 
 
+@pytest.mark.alone("threads must run to be met running")
 def test_interruptions_are_counted_once_a_sample() -> None:
     """However many threads ran, a sample takes the GIL once; from threads that wait, never."""
     done = threading.Event()

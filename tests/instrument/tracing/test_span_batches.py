@@ -95,7 +95,7 @@ def test_a_batch_is_sent_when_its_time_has_come(gate: Gate, tracing: Make) -> No
     """A single span does not wait for company for ever."""
     tracer, _ = tracing(interval_s=0.05)
     tracer.start_span("alone").end()
-    assert gate.entered.wait(20)
+    assert gate.entered.wait(60)
 
 
 def test_past_the_limit_the_oldest_span_is_dropped_and_counted(
@@ -105,7 +105,7 @@ def test_past_the_limit_the_oldest_span_is_dropped_and_counted(
     gate.open.clear()
     tracer, batches = tracing(max_queue_spans=5, max_batch_spans=1, interval_s=600)
     tracer.start_span("first").end()
-    assert gate.entered.wait(20)
+    assert gate.entered.wait(60)
     for index in range(9):
         tracer.start_span(str(index)).end()
     assert lost(registry, "queue_full") == 4

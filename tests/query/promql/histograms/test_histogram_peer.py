@@ -176,7 +176,7 @@ def peer(
             )["data"]
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("expr", QUERIES)

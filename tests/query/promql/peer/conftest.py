@@ -97,7 +97,7 @@ def running(folder: Path, series: Series) -> Iterator[Peer]:
             yield running
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
