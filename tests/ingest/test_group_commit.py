@@ -48,6 +48,7 @@ async def running(
     commit: int = 100,
     spacing_s: float = 0,
     eager: float = math.inf,
+    linger: float = 0,
 ) -> AsyncIterator[tuple[GroupCommit[str], CollectorRegistry]]:
     """Run a lane in front of *store*; drain it at the end."""
     registry, stop = CollectorRegistry(), asyncio.Event()
@@ -59,6 +60,7 @@ async def running(
         metrics=CommitMetrics(registry),
         spacing_s=spacing_s,
         eager_bytes=eager,
+        linger=linger,
     )
     task = asyncio.create_task(lane.run(stop))
     try:
@@ -80,6 +82,47 @@ async def test_what_waits_together_is_stored_together() -> None:
         store.gate.set()
         await asyncio.gather(first, *others)
     assert store.groups == [["first"], ["a", "b", "c"]]
+
+
+@asynccontextmanager
+async def after_a_commit(
+    store: Recorder, *, linger: float, eager: float = math.inf
+) -> AsyncIterator[GroupCommit[str]]:
+    """Run a lane that has just answered `first`, while `a` and `b` wait."""
+    async with running(store, linger=linger, eager=eager) as (lane, _):
+        await lane.submit("alone", 1)
+        store.entered.clear()
+        first = await store.hold(lane)
+        others = [asyncio.create_task(lane.submit(name, 1)) for name in "ab"]
+        await asyncio.sleep(0)
+        store.gate.set()
+        await first
+        yield lane
+        await asyncio.gather(*others)
+
+
+async def test_who_was_just_answered_is_waited_for() -> None:
+    """Three who send without a pause are one group, not one and two in turns."""
+    store = Recorder()
+    async with after_a_commit(store, linger=math.inf) as lane:
+        await lane.submit("again", 1)
+    assert store.groups == [["alone"], ["first"], ["a", "b", "again"]]
+
+
+async def test_who_does_not_return_is_not_waited_for_long() -> None:
+    """The others are stored without him."""
+    store = Recorder()
+    async with after_a_commit(store, linger=0.01):
+        pass
+    assert store.groups == [["alone"], ["first"], ["a", "b"]]
+
+
+async def test_nobody_is_waited_for_when_there_is_enough() -> None:
+    """A full group need not grow."""
+    store = Recorder()
+    async with after_a_commit(store, linger=math.inf, eager=2):
+        pass
+    assert store.groups == [["alone"], ["first"], ["a", "b"]]
 
 
 async def test_a_group_has_a_largest_size() -> None:

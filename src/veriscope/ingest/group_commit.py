@@ -68,7 +68,9 @@ class GroupCommit(Generic[T]):
     One lane of commits in front of *insert*, a blocking call that stores a group durably.
 
     While one group is stored the next one gathers, so the size of groups follows the load; groups
-    are also at least *spacing_s* apart, unless *eager_bytes* wait already. *insert* may return for
+    are also at least *spacing_s* apart, unless *eager_bytes* wait already. Those who send without
+    a pause are waited for after their answer, up to *linger* times as long as the commit took:
+    else they would take turns with those who came during it. *insert* may return for
     each member why it was refused, or None. When it raises instead, members are stored one by one:
     the bad one is told so, the others are stored.
     Use from one event loop; start with `run`.
@@ -84,10 +86,13 @@ class GroupCommit(Generic[T]):
         metrics: CommitMetrics,
         spacing_s: float = 0.0,
         eager_bytes: float = math.inf,
+        linger: float = 0.0,
     ) -> None:
         self._door = door
         self._spacing_s = spacing_s
         self._eager_bytes = eager_bytes
+        self._linger = linger
+        self._expected = math.inf
         self._next_s = 0.0
         self._insert = insert
         self._max_pending = max_pending_bytes
@@ -128,7 +133,11 @@ class GroupCommit(Generic[T]):
                 self._wake.clear()
                 continue
             await self._keep_distance()
-            await self._commit(self._take_group())
+            group = self._take_group()
+            begun_s = monotonic()
+            await self._commit(group)
+            if self._linger:
+                self._await_return(len(group), monotonic() - begun_s)
         self._closing = True
         await stopping
         self._thread.shutdown()
@@ -143,6 +152,11 @@ class GroupCommit(Generic[T]):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), wait_s)
         self._next_s = monotonic() + self._spacing_s
+
+    def _await_return(self, answered: int, took_s: float) -> None:
+        self._expected = answered + len(self._waiting)
+        self._next_s = max(self._next_s, monotonic() + self._linger * took_s)
+        self._count_pending(0)  # enough for the last group may be too little for this one
 
     def _take_group(self) -> list[_Waiting[T]]:
         group = [self._waiting.popleft()]
@@ -193,7 +207,8 @@ class GroupCommit(Generic[T]):
 
     def _count_pending(self, change: int) -> None:
         self._pending_bytes += change
-        if self._stopping or self._pending_bytes >= self._eager_bytes:
+        enough = self._pending_bytes >= self._eager_bytes or len(self._waiting) >= self._expected
+        if self._stopping or enough:
             self._hurry.set()
         else:
             self._hurry.clear()
