@@ -6,7 +6,8 @@ from typing import Any
 _SCRIPT = """
     import numpy as np
     from veriscope.signals import SampleBatch
-    from veriscope.store import known_kernels
+    from veriscope.store import identity_kernels, known_kernels
+    from veriscope.store.identity import identify
     from veriscope.store.known import KnownSeries
     from veriscope.store.warming import warm_up
     from veriscope.wire import (
@@ -17,7 +18,8 @@ _SCRIPT = """
     from veriscope.wire.remote_write_v2 import decode_v2
 
     modules = (
-        known_kernels, remote_write2_kernels, remote_write_histogram_kernels, remote_write_kernels,
+        identity_kernels, known_kernels, remote_write2_kernels, remote_write_histogram_kernels,
+        remote_write_kernels,
     )
 
     def compiled():
@@ -30,6 +32,7 @@ _SCRIPT = """
     batch = SampleBatch.at(tuple((("__name__", str(i)),) for i in range(9)), np.ones(9), 5)
     histogram = delimited(4, bytes((0x08, 0)))
     series = delimited(1, histogram + bytes((0x1A, 0)))
+    identify(decode_v1(remote_write.encode(batch), (3, 4)).senders.labels(np.arange(9)))
     for columns in (
         decode_v1(remote_write.encode(batch) + 3 * series, (3, 4)),
         decode_v2(bytes((0x22, 0, 0x2A, 4, 0x1A, 0, 0x1A, 0)), (3, 4)),

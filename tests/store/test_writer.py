@@ -20,6 +20,7 @@ from veriscope.signals import (
     to_labels,
 )
 from veriscope.store import EngineError, MetricWriter, RefusedError, Store
+from veriscope.store.labels import label_sets
 from veriscope.store.migrate import load_migrations
 from veriscope.wire import remote_write
 from veriscope.wire.protobuf_fields import delimited, frame, varint
@@ -299,8 +300,10 @@ def test_a_commit_is_logged_when_it_is_durable(
         strict=True,
     )
     assert sorted(found) == [("good", T0 + 5), ("other", T0 + 3), ("other", T0 + 5)]
-    assert [(metric, labels) for metric, _, labels in commit.new_series] == [("other", other)]
-    assert commit.new_series[0][1] in commit.ids.tolist()
+    [new] = commit.new_series
+    assert [commit.metrics[place] for place in new.metric.tolist()] == ["other"]
+    assert label_sets(new.labels, {}) == [other]
+    assert set(new.ids.tolist()) < set(commit.ids.tolist())
 
     def fail(*_: object) -> None:
         raise EngineError("no space left")

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.label_texts import label_texts
 from veriscope.signals import STALE_NAN, InvalidInputError, LimitExceededError
 from veriscope.signals.histograms import Histograms, ResetHint
 from veriscope.wire.protobuf_fields import delimited, varint
@@ -136,7 +137,7 @@ def test_a_request_becomes_columns() -> None:
     assert columns.series.tolist() == [0, 0, 1]
     assert columns.timestamps_ms.tolist() == [T0, T0 + 1, T0]
     assert columns.values.tobytes() == np.array([1.5, STALE_NAN, 1.0]).tobytes()
-    assert columns.senders.labels(np.array([1, 0])) == [
+    assert label_texts(columns.senders.labels(np.array([1, 0]))) == [
         [(b"__name__", b"up")],
         [(b"__name__", b"requests_total"), (b"job", b"api")],
     ]
@@ -470,4 +471,4 @@ def test_an_unpacked_reference_is_read() -> None:
     text = b"".join(struct.pack("BB", 0x08, ref) for ref in (1, 2))
     body = M["Request"](symbols=[b"", b"__name__", b"up"]).SerializeToString()
     columns = decode_v2(body + delimited(5, text), KEY)
-    assert columns.senders.labels(np.array([0])) == [[(b"__name__", b"up")]]
+    assert label_texts(columns.senders.labels(np.array([0]))) == [[(b"__name__", b"up")]]

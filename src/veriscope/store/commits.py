@@ -4,16 +4,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from veriscope.signals import Labels
 from veriscope.signals.histograms import Histograms
-
-# What Python takes for one pair of a label set, roughly; only the bound on memory rests on it.
-_PAIR_BYTES: Final = 150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,15 +34,32 @@ class HistogramColumns:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NewSeries:
+    """Series: the metric of each, as in `Commit`, its id and its labels, a map of strings."""
+
+    metric: NDArray[np.int32]
+    ids: NDArray[np.uint64]
+    labels: pa.MapArray
+
+    def __len__(self) -> int:
+        """Count the series."""
+        return len(self.ids)
+
+    @property
+    def nbytes(self) -> int:
+        """What the columns take in memory."""
+        return self.metric.nbytes + self.ids.nbytes + int(self.labels.nbytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Commit:
     """
     Samples that became durable together: `values[i]` at `timestamps_ms[i]` of series `ids[i]`.
 
     `metrics[metric[i]]` is the metric of that series. Samples stand in no promised order, and one
     may be there twice, or be in the engine already: of two at one time the greatest counts, as in
-    table `samples`. `histograms` are of the same commit, and share `metrics`. `new_series` has a
-    metric, an id and labels for each series that this process had not written before; an earlier
-    process may have.
+    table `samples`. `histograms` are of the same commit, and share `metrics`. `new_series` has each
+    series that this process had not written before; an earlier process may have.
     """
 
     metrics: tuple[str, ...]
@@ -54,7 +67,7 @@ class Commit:
     ids: NDArray[np.uint64]
     timestamps_ms: NDArray[np.int64]
     values: NDArray[np.float64]
-    new_series: tuple[tuple[str, int, Labels], ...] = ()
+    new_series: tuple[NewSeries, ...] = ()
     histograms: HistogramColumns | None = None
     series_written: bool = False
     """Whether rows were written to table `series`: of new ones, or of more hours of known ones."""
@@ -63,9 +76,9 @@ class Commit:
     def nbytes(self) -> int:
         """What the commit takes in memory, roughly."""
         columns = (self.metric, self.ids, self.timestamps_ms, self.values)
-        pairs = sum(len(labels) for _, _, labels in self.new_series)
+        series = sum(each.nbytes for each in self.new_series)
         histograms = self.histograms.nbytes if self.histograms else 0
-        return sum(column.nbytes for column in columns) + pairs * _PAIR_BYTES + histograms
+        return sum(column.nbytes for column in columns) + series + histograms
 
     @property
     def first_ms(self) -> int | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from veriscope.store import known_kernels as kernels
@@ -139,8 +140,18 @@ class KnownSeries:
                 self._of_metric = np.concatenate((self._of_metric, np.zeros_like(self._of_metric)))
         return place
 
+    def numbers_of(self, metrics: pa.Array) -> NDArray[np.int64]:
+        """Return the place in `metrics` of each of *metrics*, strings; see `number_of`."""
+        encoded = metrics.dictionary_encode()
+        places = [self.number_of(metric) for metric in encoded.dictionary.to_pylist()]
+        numbers: NDArray[np.int64] = np.array(places, dtype=np.int64)[encoded.indices.to_numpy()]
+        return numbers
+
     def add(
-        self, metrics: Sequence[int], ids: Sequence[int] | NDArray[np.uint64], epoch: int
+        self,
+        metrics: Sequence[int] | NDArray[np.int64],
+        ids: Sequence[int] | NDArray[np.uint64],
+        epoch: int,
     ) -> NDArray[np.int32]:
         """Give a row to each of *ids*, which have none; *metrics* are places in `metrics`."""
         start, end = self._count, self._count + len(ids)

@@ -1,8 +1,9 @@
 """Which series the samples of a request belong to."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,30 @@ from veriscope.signals import Clock, Labels, SampleBatch
 from veriscope.signals.exemplars import ExemplarBatch
 from veriscope.signals.histograms import HistogramBatch
 from veriscope.store.engine import Engine
-from veriscope.store.identity import identify, identify_text
+from veriscope.store.identity import Identified, identify, identify_text
 from veriscope.store.known import KnownSeries
 from veriscope.store.options import SeriesLimits
 from veriscope.store.series_limits import ACTIVE_SINCE, Offence, SeriesGate
 from veriscope.wire.remote_write_columns import WriteColumns
 
 _EPOCH_S: Final = 3600
-# New series whose labels are looked at together: the labels of one request may be millions.
-_AT_ONCE: Final = 2_000
+# Series whose labels are looked at together: the labels of one request may be millions.
+_AT_ONCE: Final = 20_000
 # Collectors hand over the same label sets again at least as often as this, or not at all.
 _REMEMBERED_S: Final = 150
 _MAX_REMEMBERED: Final = 500_000
 
-
+Number = TypeVar("Number", np.int32, np.int64)
 Batch: TypeAlias = SampleBatch | HistogramBatch | ExemplarBatch
 """Points of label sets that the same tuple holds each time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookedAt:
+    """Series whose labels were looked at, and the row of each, -1 where it has none."""
+
+    rows: NDArray[np.int32]
+    series: Identified
 
 
 @dataclass(slots=True)
@@ -34,11 +43,11 @@ class Resolution:
     """
     The rows of the series of one request, -1 for a series that is refused or has no sample.
 
-    `labels` has the label sets by row that had to be looked at.
+    `looked_at` has the series whose labels had to be looked at for it.
     """
 
     rows: NDArray[np.int32]
-    labels: dict[int, Labels] = field(default_factory=dict)
+    looked_at: list[LookedAt] = field(default_factory=list)
     offences: Counter[Offence] = field(default_factory=Counter)
 
 
@@ -91,11 +100,12 @@ class SeriesResolver:
             return self._resolve_columns(request)
         return self._resolve_batch(request)
 
-    def labels_of(self, request: WriteColumns | Batch, places: NDArray[np.int64]) -> list[Labels]:
-        """Return the label sets of the series at *places* in *request*."""
-        if isinstance(request, WriteColumns):
-            return [identify(sent)[2] for sent in request.senders.labels(places)]
-        return [identify_text(request.labels[place])[2] for place in places.tolist()]
+    def look_at(
+        self, request: WriteColumns | Batch, places: NDArray[np.int64], rows: NDArray[np.int32]
+    ) -> list[LookedAt]:
+        """Return the series at *places* in *request*, whose *rows* are known, with their labels."""
+        identified = self._identified(request, places)
+        return [LookedAt(*each) for each in zip(_parts(rows), identified, strict=True)]
 
     def _resolve_columns(self, request: WriteColumns) -> Resolution:
         rows = self.known.find(request.keys)
@@ -105,15 +115,14 @@ class SeriesResolver:
             return found
         # A sender may name a series more than once: its exemplars stand apart, for example.
         strangers, groups, leads = _distinct(request.keys, strangers)
-        identified: list[tuple[str, int, Labels]] = []
-        for start in range(0, len(leads), _AT_ONCE):
-            sent = request.senders.labels(leads[start : start + _AT_ONCE])
-            identified += [identify(labels) for labels in sent]
+        # All of them before any gets a row: one bad label set refuses the request.
+        identified = list(self._identified(request, leads))
         meant = np.zeros(len(leads), dtype=np.bool_)
         np.logical_or.at(meant, groups, request.points[strangers] > 0)
-        named = [one for one, has in zip(identified, meant.tolist(), strict=True) if has]
         placed = np.full(len(leads), -1, dtype=np.int32)
-        placed[meant] = self._place(named, found)
+        for part, series in zip(_parts(np.arange(len(leads))), identified, strict=True):
+            named = np.flatnonzero(meant[part])
+            placed[part[named]] = self._place(series.take(named), found)
         rows[strangers] = placed[groups]
         self.known.name(request.keys[leads], placed)
         return found
@@ -126,27 +135,35 @@ class SeriesResolver:
             self._remembered.move_to_end(key)
             return Resolution(remembered.rows)
         found = Resolution(np.empty(0, dtype=np.int32))
-        found.rows = self._place([identify_text(labels) for labels in batch.labels], found)
+        identified = list(self._identified(batch, np.arange(len(batch.labels))))
+        placed = [self._place(series, found) for series in identified]
+        found.rows = np.concatenate([found.rows, *placed])
         if not found.offences:
             self._remember(_Remembered(batch.labels, found.rows, now_s))
         return found
 
-    def _place(self, named: list[tuple[str, int, Labels]], found: Resolution) -> NDArray[np.int32]:
-        """Return the row of each of *named*; new ones get one where the gate lets them in."""
+    def _identified(
+        self, request: WriteColumns | Batch, places: NDArray[np.int64]
+    ) -> Iterator[Identified]:
+        """Yield the series at *places* in *request*, some at a time."""
+        for part in _parts(places):
+            if isinstance(request, WriteColumns):
+                yield identify(request.senders.labels(part))
+            else:
+                yield identify_text([request.labels[place] for place in part.tolist()])
+
+    def _place(self, series: Identified, found: Resolution) -> NDArray[np.int32]:
+        """Return the row of each of *series*; new ones get one where the gate lets them in."""
         self._load_active()
-        ids = np.array([identity for _, identity, _ in named], dtype=np.uint64)
-        rows = self.known.find_ids(ids)
+        rows = self.known.find_ids(series.ids)
         if np.any(rows < 0):
-            new = {named[place][1]: named[place] for place in np.flatnonzero(rows < 0).tolist()}
-            admitted, found.offences = self._gate.admit(new.values())
-            self.known.add(
-                [self.known.number_of(metric) for metric, _, _ in admitted],
-                [identity for _, identity, _ in admitted],
-                self._epoch,
-            )
-            rows = self.known.find_ids(ids)
-        for row, (_, _, labels) in zip(rows.tolist(), named, strict=True):
-            found.labels[row] = labels
+            strangers = np.flatnonzero(rows < 0)
+            _, first = np.unique(series.ids[strangers], return_index=True)
+            admitted, offences = self._gate.admit(series.take(strangers[np.sort(first)]))
+            found.offences += offences
+            self.known.add(self.known.numbers_of(admitted.metrics), admitted.ids, self._epoch)
+            rows = self.known.find_ids(series.ids)
+        found.looked_at.append(LookedAt(rows, series))
         return rows
 
     def _load_active(self) -> None:
@@ -164,11 +181,8 @@ class SeriesResolver:
         self._loaded = True
         if not stored.num_rows:
             return
-        metrics = stored["metric"].combine_chunks().dictionary_encode()
-        numbers = np.array([self.known.number_of(name) for name in metrics.dictionary.to_pylist()])
-        rows = self.known.add(
-            numbers[metrics.indices.to_numpy()], stored["id"].to_numpy(), self._epoch
-        )
+        numbers = self.known.numbers_of(stored["metric"].combine_chunks())
+        rows = self.known.add(numbers, stored["id"].to_numpy(), self._epoch)
         self.known.cover(rows, stored["first_ms"].to_numpy(), stored["last_ms"].to_numpy())
 
     def _remember(self, one: _Remembered) -> None:
@@ -188,6 +202,11 @@ class SeriesResolver:
 
     def _this_epoch(self) -> int:
         return int(self._clock.monotonic_s() // _EPOCH_S)
+
+
+def _parts(places: NDArray[Number]) -> list[NDArray[Number]]:
+    """Return *places* in parts that are looked at together."""
+    return [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]
 
 
 def _distinct(

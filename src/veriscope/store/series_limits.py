@@ -5,9 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from veriscope.signals import METRIC_NAME, Labels, PartlyRefusedError
 from veriscope.store.engine import Engine
+from veriscope.store.identity import Identified
 from veriscope.store.known import KnownSeries
+from veriscope.store.labels import label_sets
 from veriscope.store.options import SeriesLimits
 
 # What was written within the last hour or two is active: see `MetricWriter`.
@@ -57,27 +61,42 @@ class SeriesGate:
         """Ask the engine again: series have gone."""
         self._values.clear()
 
-    def admit(
-        self, candidates: Iterable[tuple[str, int, Labels]]
-    ) -> tuple[list[tuple[str, int, Labels]], Counter[Offence]]:
+    def admit(self, candidates: Identified) -> tuple[Identified, Counter[Offence]]:
         """Return those of *candidates*, new series, that may be, and count the others."""
-        admitted: list[tuple[str, int, Labels]] = []
-        of_metric: Counter[str] = Counter()
         offences: Counter[Offence] = Counter()
-        for metric, identity, labels in candidates:
-            offence = self._exceeded(metric, labels, admitted, of_metric)
+        if self._have_room_for(candidates):
+            return candidates, offences
+        admitted: list[int] = []
+        named: list[tuple[str, Labels]] = []
+        of_metric: Counter[str] = Counter()
+        metrics, sets = candidates.metrics.to_pylist(), label_sets(candidates.labels, {})
+        for place, (metric, labels) in enumerate(zip(metrics, sets, strict=True)):
+            offence = self._exceeded(metric, labels, named, of_metric)
             if offence is None:
-                admitted.append((metric, identity, labels))
+                admitted.append(place)
+                named.append((metric, labels))
                 of_metric[metric] += 1
             else:
                 offences[offence] += 1
-        return admitted, offences
+        return candidates.take(np.array(admitted, dtype=np.int64)), offences
+
+    def _have_room_for(self, candidates: Identified) -> bool:
+        """Tell whether no limit would be met with all of *candidates*."""
+        limits = self._limits
+        if 0 < limits.max_series < len(self._known) + len(candidates):
+            return False
+        each = [limits.max_series_per_metric, limits.max_values_per_label]
+        least = min(filter(None, each), default=0)
+        counts = candidates.metrics.value_counts().to_pylist()
+        return not least or all(
+            self._known.count_of(each["values"]) + each["counts"] <= least for each in counts
+        )
 
     def _exceeded(
         self,
         metric: str,
         labels: Labels,
-        admitted: list[tuple[str, int, Labels]],
+        admitted: list[tuple[str, Labels]],
         of_metric: Counter[str],
     ) -> Offence | None:
         limits = self._limits
@@ -94,12 +113,12 @@ class SeriesGate:
         return None
 
     def _label_exceeded(
-        self, metric: str, labels: Labels, admitted: list[tuple[str, int, Labels]]
+        self, metric: str, labels: Labels, admitted: list[tuple[str, Labels]]
     ) -> Offence | None:
         values = self._values.get(metric)
         if values is None:
             values = self._values[metric] = self._load(metric)
-            for name, _, others in admitted:
+            for name, others in admitted:
                 if name == metric:
                     _note(values, others)
         allowed = self._limits.max_values_per_label

@@ -6,6 +6,7 @@ import numpy as np
 
 from veriscope.signals import SampleBatch
 from veriscope.store import head
+from veriscope.store.identity import identify
 from veriscope.store.known import RowTable
 from veriscope.wire.remote_write import encode
 from veriscope.wire.remote_write_points import read_histograms
@@ -26,7 +27,7 @@ def warm_up() -> None:
     """
     batch = SampleBatch.at(((("__name__", "a"),),), np.ones(1), 0)
     columns = decode_v1(encode(batch), _KEY)
-    columns.senders.labels(np.zeros(1, dtype=np.int64))
+    identify(columns.senders.labels(np.zeros(1, dtype=np.int64)))
     decode_v2(_REQUEST, _KEY)
     read_histograms(np.frombuffer(b"\x08\x00", dtype=np.uint8), np.array([[0, 2]]))
     table = RowTable()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from veriscope.signals import Labels, MetricMetadata
 from veriscope.signals.histograms import Buckets
 from veriscope.store.commits import HistogramColumns
+from veriscope.store.identity import Identified
 from veriscope.store.weeks import mondays
 
 
@@ -66,21 +67,21 @@ def exemplars_table(
 
 
 def series_table(
-    metrics: Sequence[str],
-    ids: NDArray[np.uint64],
-    labels: Sequence[Labels],
+    metrics: tuple[str, ...],
+    metric: NDArray[np.int32],
+    series: Identified,
     *,
     weeks: NDArray[np.int64],
     first_ms: NDArray[np.int64],
     last_ms: NDArray[np.int64],
 ) -> pa.Table:
-    """Return rows of table `series`; *weeks* as `week_of` numbers them."""
+    """Return rows of table `series`: of *series* *i* in `weeks[i]`, as `week_of` numbers them."""
     return pa.table(
         {
             "week": pa.array(mondays(weeks)).cast(pa.date32()),
-            "metric": pa.array(metrics, pa.string()),
-            "id": ids,
-            "labels": _label_column(labels),
+            "metric": _metric_column(metrics, metric),
+            "id": series.ids,
+            "labels": series.labels,
             "first_ts": _times(first_ms),
             "last_ts": _times(last_ms),
         }

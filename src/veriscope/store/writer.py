@@ -7,24 +7,25 @@ from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from veriscope.signals import (
     Clock,
     InvalidInputError,
-    Labels,
     MetricMetadata,
     SystemClock,
     VeriscopeError,
 )
 from veriscope.signals.histograms import Histograms
-from veriscope.store.commits import Commit, CommitLog, HistogramColumns
+from veriscope.store.commits import Commit, CommitLog, HistogramColumns, NewSeries
 from veriscope.store.descriptions import Descriptions
 from veriscope.store.engine import Engine
 from veriscope.store.errors import RefusedError
+from veriscope.store.identity import Identified
 from veriscope.store.options import SeriesLimits
 from veriscope.store.requests import Accepted, MetricRequest, Points, accept
-from veriscope.store.resolution import SeriesResolver
+from veriscope.store.resolution import LookedAt, SeriesResolver
 from veriscope.store.weeks import hours_by_week, week_of
 from veriscope.store.write_tables import (
     exemplars_table,
@@ -141,18 +142,17 @@ class MetricWriter:
             return
         known = self._series.known
         rows = np.concatenate([kind.rows for kind in points])
-        labels = {row: found for one in accepted for row, found in one.resolution.labels.items()}
-        labels.pop(-1, None)
-        fresh = known.untold(np.fromiter(labels, dtype=np.int32, count=len(labels)))
+        looked_at = [each for one in accepted for each in one.resolution.looked_at]
         # First the series: samples whose series nobody knows would be lost if we died here.
-        spans = self._store_series(accepted, labels)
+        spans = self._store_series(accepted, looked_at)
         used, places = _numbered_anew(known.metric[rows], len(known.metrics))
         names = tuple([known.metrics[number] for number in used.tolist()])
+        fresh = np.unique(known.untold(rows))
         commit = Commit(
             names,
             *self._columns([one.samples for one in accepted], places),
             np.concatenate([one.values for one in accepted]),
-            self._named(fresh, labels),
+            self._new_series(fresh, looked_at, places),
             histograms=self._histograms(accepted, places),
             series_written=spans is not None,
         )
@@ -169,11 +169,11 @@ class MetricWriter:
             known.cover(*spans)
         self._log.append(commit)
 
-    def _store_series(self, accepted: list[Accepted], labels: dict[int, Labels]) -> _Spans | None:
+    def _store_series(self, accepted: list[Accepted], looked_at: list[LookedAt]) -> _Spans | None:
         """
         Write what table `series` lacks; return rows with the span that it then covers.
 
-        *labels* are those that were looked at, by row.
+        Series whose labels have to be looked at for it are added to *looked_at*.
         """
         known = self._series.known
         lacking = []
@@ -181,52 +181,60 @@ class MetricWriter:
             for points in one.kinds:
                 outside = known.uncovered(points.rows, points.times_ms)
                 if np.any(outside):
-                    lacking.append(points.where(outside))
-                    self._look_up(one, lacking[-1], labels)
+                    lacking.append((one, points.where(outside)))
         if not lacking:
             return None
+        self._look_at(lacking, looked_at)
         rows, weeks, first_ms, last_ms = hours_by_week(
-            np.concatenate([points.rows for points in lacking]),
-            np.concatenate([points.times_ms for points in lacking]),
+            np.concatenate([points.rows for _, points in lacking]),
+            np.concatenate([points.times_ms for _, points in lacking]),
         )
         had_first, had_last = known.covered(rows)
         same = (had_last >= 0) & (week_of(had_last) == weeks)
         # The whole span in one row: a sample between two rows would be in neither.
         first_ms = np.where(same, np.minimum(first_ms, had_first), first_ms)
         last_ms = np.where(same, np.maximum(last_ms, had_last), last_ms)
-        metrics = [known.metrics[number] for number in known.metric[rows].tolist()]
-        named = [labels[row] for row in rows.tolist()]
-        self._engine.insert_arrow(
-            "series",
-            series_table(
-                metrics,
-                known.ids[rows],
-                named,
-                weeks=weeks,
-                first_ms=first_ms,
-                last_ms=last_ms,
-            ),
-        )
+        used, numbers = _numbered_anew(known.metric[rows], len(known.metrics))
+        names = tuple([known.metrics[number] for number in used.tolist()])
+        tables = []
+        for mine, found in _each_once(looked_at, rows, len(known)):
+            some = rows[mine]
+            tables.append(
+                series_table(
+                    names,
+                    numbers[known.metric[some]],
+                    found,
+                    weeks=weeks[mine],
+                    first_ms=first_ms[mine],
+                    last_ms=last_ms[mine],
+                )
+            )
+        self._engine.insert_arrow("series", pa.concat_tables(tables))
         newest = np.append(rows[1:] != rows[:-1], True)
         return rows[newest], first_ms[newest], last_ms[newest]
 
-    def _look_up(self, one: Accepted, points: Points, labels: dict[int, Labels]) -> None:
-        """Put the labels of the series of *points* into *labels*, by row."""
-        rows, first = np.unique(points.rows, return_index=True)
-        missing = np.array([row not in labels for row in rows.tolist()], dtype=np.bool_)
-        if np.any(missing):
-            found = self._series.labels_of(one.request, points.places[first[missing]])
-            labels.update(zip(rows[missing].tolist(), found, strict=True))
+    def _look_at(self, lacking: list[tuple[Accepted, Points]], looked_at: list[LookedAt]) -> None:
+        """Add the series of *lacking* to *looked_at* that are not there."""
+        there = np.zeros(len(self._series.known), dtype=np.bool_)
+        for each in looked_at:
+            there[each.rows[each.rows >= 0]] = True
+        for one, points in lacking:
+            rows, first = np.unique(points.rows, return_index=True)
+            missing = ~there[rows]
+            rows, places = rows[missing], points.places[first[missing]]
+            looked_at += self._series.look_at(one.request, places, rows)
+            there[rows] = True
 
-    def _named(
-        self, rows: NDArray[np.int32], labels: dict[int, Labels]
-    ) -> tuple[tuple[str, int, Labels], ...]:
+    def _new_series(
+        self, rows: NDArray[np.int32], looked_at: list[LookedAt], places: NDArray[np.int32]
+    ) -> tuple[NewSeries, ...]:
+        """Return the series in *rows*; *places* are those of their metrics."""
         known = self._series.known
-        series = zip(
-            rows.tolist(), known.metric[rows].tolist(), known.ids[rows].tolist(), strict=True
-        )
         return tuple(
-            [(known.metrics[metric], identity, labels[row]) for row, metric, identity in series]
+            [
+                NewSeries(places[known.metric[rows[mine]]], found.ids, found.labels)
+                for mine, found in _each_once(looked_at, rows, len(known))
+            ]
         )
 
     def _columns(
@@ -270,6 +278,25 @@ def _raise_first(outcomes: Sequence[VeriscopeError | None]) -> None:
     for outcome in outcomes:
         if outcome is not None:
             raise outcome
+
+
+def _each_once(
+    looked_at: Sequence[LookedAt], rows: NDArray[np.int32], count: int
+) -> Iterator[tuple[NDArray[np.int64], Identified]]:
+    """
+    Yield places in *rows*, in parts, and the series that was looked at for each.
+
+    All rows are below *count*; places whose series was not looked at are left out.
+    """
+    lacking = np.ones(len(rows), dtype=np.bool_)
+    for each in looked_at:
+        found = np.full(count + 1, -1, dtype=np.int32)
+        found[each.rows] = np.arange(len(each.rows), dtype=np.int32)
+        # What has no row is written to the last place, which no row leads to.
+        mine = np.flatnonzero(lacking & (found[rows] >= 0))
+        if len(mine):
+            lacking[mine] = False
+            yield mine, each.series.take(found[rows[mine]].astype(np.int64))
 
 
 def _numbered_anew(

@@ -14,13 +14,30 @@ from numpy.typing import NDArray
 from veriscope.signals import InvalidInputError, Labels, MetricMetadata, MetricType
 from veriscope.signals.histograms import Histograms
 from veriscope.wire.remote_write import METRIC_TYPES
-from veriscope.wire.remote_write_points import RawLabels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelSpans:
+    """
+    Labels of series as they were sent: in any order, and not checked.
+
+    Those of series *i* are the rows `offsets[i]:offsets[i + 1]` of `pairs`, each where a name
+    starts and ends in `text`, and where its value does.
+    """
+
+    text: bytes
+    offsets: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the series."""
+        return len(self.offsets) - 1
 
 
 class Senders(Protocol):
     """What a message says of its series, read when it is wanted."""
 
-    def labels(self, places: NDArray[np.int64]) -> list[RawLabels]:
+    def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """
         Return the labels of the series at *places*.
 

@@ -5,7 +5,6 @@ Specification: https://prometheus.io/docs/specs/prw/remote_write_spec/
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from veriscope.signals import InvalidInputError, MetricMetadata
 from veriscope.wire import remote_write_kernels as kernels
 from veriscope.wire.protobuf_fields import MALFORMED, fields
-from veriscope.wire.remote_write_columns import WriteColumns, to_metadata
+from veriscope.wire.remote_write_columns import LabelSpans, WriteColumns, to_metadata
 from veriscope.wire.remote_write_points import (
     TIMES_OFF,
     RawLabels,
@@ -93,7 +92,7 @@ class _Senders:
     body: bytes
     spans: NDArray[np.int64]
 
-    def labels(self, places: NDArray[np.int64]) -> list[RawLabels]:
+    def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """Return the labels of the series at *places*."""
         return labels_of(self.body, self.spans[places])
 
@@ -150,7 +149,7 @@ def walk(body: bytes, key: tuple[int, int]) -> Walked:
     return walked
 
 
-def labels_of(body: bytes, spans: NDArray[np.int64]) -> list[RawLabels]:
+def labels_of(body: bytes, spans: NDArray[np.int64]) -> LabelSpans:
     """
     Return the labels of the series at *spans* of *body*, as they were sent.
 
@@ -166,8 +165,7 @@ def labels_of(body: bytes, spans: NDArray[np.int64]) -> list[RawLabels]:
     offsets = np.empty(len(spans) + 1, dtype=np.int64)
     pairs = np.empty((count, 4), dtype=np.int64)
     kernels.walk_labels(buffer, spans, True, offsets, pairs)
-    found = [(body[a:b], body[c:d]) for a, b, c, d in pairs.tolist()]
-    return [found[start:end] for start, end in pairwise(offsets.tolist())]
+    return LabelSpans(body, offsets, pairs)
 
 
 def parse_metadata(message: bytes) -> MetricMetadata:

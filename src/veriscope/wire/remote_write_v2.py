@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from veriscope.signals import InvalidInputError, LimitExceededError
 from veriscope.wire import remote_write2_kernels as kernels
 from veriscope.wire.protobuf_fields import MALFORMED, packed_varints
-from veriscope.wire.remote_write_columns import WriteColumns
+from veriscope.wire.remote_write_columns import LabelSpans, WriteColumns
 from veriscope.wire.remote_write_kernels import MAX_LABELS
 from veriscope.wire.remote_write_points import (
     TIMES_OFF,
@@ -92,7 +92,7 @@ class _Senders:
     body: bytes
     walked: Walked
 
-    def labels(self, places: NDArray[np.int64]) -> list[RawLabels]:
+    def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """Return the labels of the series at *places*."""
         walked = self.walked
         starts, ends = walked.offsets[places], walked.offsets[places + 1]
@@ -103,8 +103,10 @@ class _Senders:
                 f"the labels of the request's new series have more than {_MAX_LABEL_BYTES:,} bytes"
                 " in all; send smaller requests"
             )
-        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
-        return [_pairs(self.body, walked, walked.refs[start:end]) for start, end in bounds]
+        offsets = np.concatenate(([0], np.cumsum(ends - starts)))
+        # The references of the series at *places*, one after the other.
+        refs = walked.refs[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)]
+        return LabelSpans(self.body, offsets // 2, walked.symbols[refs].reshape(-1, 4))
 
     def metadata(self, place: int) -> tuple[int, bytes, bytes]:
         """Return type, help and unit that stand beside the series at *place*."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from veriscope.signals import FetchLimits, RawFetch
@@ -101,12 +102,8 @@ class HotMetric:
         if commits is None or self._revives(before, mine):
             self._snapshot = None
             return
-        labels.learn(
-            (series, known)
-            for commit in mine
-            for metric, series, known in commit.new_series
-            if metric == self.name
-        )
+        for commit in mine:
+            self._learn(commit, labels)
         after = self._with(before, mine, labels, limits) if mine else before
         self._snapshot = replace(after, version=before.version + len(commits))
         if after.after_ms > before.after_ms:
@@ -115,10 +112,20 @@ class HotMetric:
                 # Mostly series that have ended: what is loaded anew is without them.
                 self._snapshot = None
 
+    def _learn(self, commit: Commit, labels: LabelCache) -> None:
+        number = commit.metrics.index(self.name)
+        for series in commit.new_series:
+            places = np.flatnonzero(series.metric == number)
+            if len(places):
+                found = series.labels.take(pa.array(places))
+                labels.learn(series.ids[places].tolist(), found)
+
     def _revives(self, snapshot: Snapshot, commits: list[Commit]) -> bool:
         """Tell whether one of *commits* gives a series to samples that had none."""
         return bool(snapshot.orphans) and any(
-            series in snapshot.orphans for commit in commits for _, series, _ in commit.new_series
+            not snapshot.orphans.isdisjoint(series.ids.tolist())
+            for commit in commits
+            for series in commit.new_series
         )
 
     def _with(
