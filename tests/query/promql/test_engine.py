@@ -88,7 +88,15 @@ def test_series_are_limited_by_the_source(
 
 
 @pytest.mark.parametrize(
-    "text", ["abs(" * 120 + "c_total" + "+1)" * 120, "-(" * 120 + "1" + ")" * 120]
+    "text",
+    [
+        "abs(" * 199 + "c_total" + "+1)" * 199,
+        "-(" * 120 + "1" + ")" * 120,
+        "-(" * 99 + "c_total" + ")" * 99,
+        "1 + sum(" * 99 + "c_total" + ")" * 99,
+        "max_over_time(" * 99 + "c_total" + "[1m:])" * 99,
+    ],
+    ids=["calls", "signs", "fewer signs", "right sides", "subqueries"],
 )
 def test_depth_is_answered_or_refused(engine: PromqlEngine, source: Any, text: str) -> None:
     """The deepest expressions that parse never end in an error of the interpreter."""
@@ -97,6 +105,38 @@ def test_depth_is_answered_or_refused(engine: PromqlEngine, source: Any, text: s
         engine.range_query(text, GRID)
     except (ExecutionError, ParseError) as error:
         assert "nested too deeply" in str(error)  # noqa: PT017 - either outcome is right
+
+
+def test_thousands_of_operators_are_answered(engine: PromqlEngine, source: Any) -> None:
+    """A generated chain is no nesting: its length is no limit, and `or` joins it by halves."""
+    for index in range(20):
+        source.add(f'm{{i="{index}"}}', [(0, float(index)), (10_000, float(index))])
+    union = " or ".join([f'm{{i="{index % 20}"}}' for index in range(2_000)])
+    grid = Grid(0, 10_000, 10_000)
+    assert engine.instant_query(union, 0).value.labels == engine.instant_query("m", 0).value.labels
+    sums = [f"sum({union})", "count(m)" + " + 1" * 2_000, "count(m @ 0) * 1" + " - m" * 2_000]
+    first, second, third = (engine.range_query(text, grid).value for text in sums)
+    assert first.values.tolist() == [[190.0, 190.0]]
+    assert second.values.tolist() == [[2020.0, 2020.0]]
+    assert not len(third.labels)
+
+
+def test_a_chain_of_unions_keeps_the_first(engine: PromqlEngine, source: Any) -> None:
+    """Of what `on` does not tell apart, the leftmost at each step counts, as one by one."""
+    source.add('a{x="1"}', [(0, 1.0)])
+    source.add('b{x="1"}', [(0, 2.0), (400_000, 2.0)])
+    source.add('c{x="2"}', [(0, 3.0), (400_000, 3.0)])
+    source.add('d{x="1"}', [(400_000, 4.0)])
+    grid = Grid(0, 400_000, 400_000)
+    found = engine.range_query(
+        "a or on(x) b or on(x) c or on(x) d or on(__name__) d or a", grid
+    ).value
+    points = {dict(row)["__name__"]: there.tolist() for row, there in zip(
+        found.labels, found.present, strict=True
+    )}  # fmt: skip
+    assert points == {
+        "a": [True, False], "b": [False, True], "c": [True, True], "d": [False, True]
+    }  # fmt: skip
 
 
 def test_time_runs_out(source: Any) -> None:

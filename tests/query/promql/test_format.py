@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from veriscope.query import ExecutionError
 from veriscope.query.promql import parse
 from veriscope.query.promql.format import format_expression, pretty, quote
 from veriscope.query.promql.tree import to_tree
@@ -94,6 +95,16 @@ def test_calls_and_aggregations_put_each_argument_on_its_line() -> None:
     ]
     wide = f"max_over_time(({inner} + {inner})[1h:1m] offset 5m)"
     assert parse(pretty(parse(wide))) == parse(wide)
+
+
+def test_a_long_chain_is_laid_out_too() -> None:
+    """Thousands of operators are read back as they were; what they would nest is bounded."""
+    expr = parse(" + ".join(["some_metric_name"] * 3_000))
+    for text in (format_expression(expr), pretty(expr)):
+        assert format_expression(parse(text)) == format_expression(expr)
+    assert max(map(len, pretty(expr).splitlines())) < 600
+    with pytest.raises(ExecutionError, match="nested too deeply"):
+        to_tree(expr)
 
 
 @pytest.mark.parametrize(

@@ -93,5 +93,12 @@ def test_operators_keep_their_sides() -> None:
     """The plan of a binary operator has the plans of both operands."""
     node = plan("a / (b + 1)")
     assert isinstance(node, BinaryNode)
-    assert isinstance(node.left, Newest)
-    assert isinstance(node.right, BinaryNode)
+    assert isinstance(node.first, Newest)
+    assert [type(right) for _, right in node.applied] == [BinaryNode]
+
+
+def test_operators_in_a_row_are_one_node() -> None:
+    """What is read from the left to the right is evaluated so, without nesting."""
+    node = plan("a + b * 2 - 1")
+    assert isinstance(node, BinaryNode)
+    assert [binary.op for binary, _ in node.applied] == ["+", "-"]

@@ -19,6 +19,7 @@ from veriscope.query.promql.ast import (
     Unary,
     ValueType,
     VectorSelector,
+    left_chain,
     unwrap,
     value_type,
 )
@@ -93,10 +94,20 @@ def _find_fixed(expr: Expr, fixed: set[int]) -> bool:
             same = all(found) and not _tells_time(function, args)
         case Aggregate(expr=inner, param=param):
             same = _find_fixed(inner, fixed) & (param is None or _find_fixed(param, fixed))
-        case Binary(left=left, right=right):
-            same = _find_fixed(left, fixed) & _find_fixed(right, fixed)
+        case Binary():
+            same = _find_fixed_operators(expr, fixed)
     if same:
         fixed.add(id(expr))
+    return same
+
+
+def _find_fixed_operators(expr: Binary, fixed: set[int]) -> bool:
+    chain = left_chain(expr)
+    same = _find_fixed(chain[-1].left, fixed)
+    for each in reversed(chain):
+        same &= _find_fixed(each.right, fixed)
+        if same:
+            fixed.add(id(each))
     return same
 
 

@@ -235,6 +235,18 @@ def value_type(expr: Expr) -> ValueType:
             return value_type(inner)
 
 
+def left_chain(expr: Binary) -> list[Binary]:
+    """
+    Return *expr*, the operator at its left, the one at the left of that, and so on.
+
+    What is generated has thousands of them: `a or b or …` is no reason for recursion.
+    """
+    chain = [expr]
+    while isinstance(left := chain[-1].left, Binary):
+        chain.append(left)
+    return chain
+
+
 def unwrap(expr: Expr) -> Expr:
     """Return *expr* without the parentheses around it."""
     while isinstance(expr, Paren):

@@ -102,8 +102,8 @@ def _parts(node: Node | None) -> tuple[Node | None, ...]:  # noqa: PLR0911 - one
             return (inner,)
         case AggregateNode(inner=inner, param=param):
             return (inner, param)
-        case BinaryNode(left=left, right=right):
-            return (left, right)
+        case BinaryNode(first=first, applied=applied):
+            return (first, *[right for _, right in applied])
     return ()
 
 

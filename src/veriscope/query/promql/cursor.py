@@ -6,8 +6,8 @@ from veriscope.query.errors import ParseError
 from veriscope.query.promql.ast import NumberLiteral, Span
 from veriscope.query.promql.lexer import Kind, Token, duration_ms, number, tokens
 
-_MAX_NESTING: Final = 128
-"""Open brackets, one inside the other: far beyond any real query, and safe for every stack."""
+_MAX_NESTING: Final = 200
+"""Expressions, one inside the other: far beyond any real query, and safe for every stack."""
 
 
 class Cursor:

@@ -54,12 +54,14 @@ class DurationReader(Cursor):
         return DurationExpr(sign.text, None, found, span=self._span(start))
 
     def _duration(self, level: int) -> DurationNode:
-        left = self._duration_unary()
+        left, depth = self._duration_unary(), self._depth
         while _LEVELS.get(self._ahead().word, 0) > level:
+            self._enter()
             op = self._take().word
             found = _LEVELS[op]
             right = self._duration(found - 1 if found == _POWER else found)
             left = DurationExpr(op, left, right, span=(left.span[0], right.span[1]))
+        self._depth = depth
         return left
 
     def _duration_unary(self) -> DurationNode:

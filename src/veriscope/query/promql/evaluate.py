@@ -1,6 +1,7 @@
 """Evaluate a plan: fetch what it names, combine whole arrays."""
 
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -9,8 +10,10 @@ from veriscope.query.errors import ExecutionError
 from veriscope.query.options import RollupUse
 from veriscope.query.promql import blocks
 from veriscope.query.promql.ast import (
+    Binary,
     Call,
     Edges,
+    Matching,
     VectorSelector,
     unwrap,
 )
@@ -137,10 +140,8 @@ class Evaluation:
                 return self._absent(node)
             case AggregateNode():
                 return self._aggregate(node)
-            case BinaryNode(binary=binary, left=left, right=right):
-                sides = self._value(left), self._value(right)
-                limit = self.budget.options.max_samples
-                return combined(binary, *sides, limit, self.notes)
+            case BinaryNode():
+                return self._operators(node)
             case Information():
                 return self._information(node)
             case NegationNode(inner=inner):
@@ -160,6 +161,32 @@ class Evaluation:
 
     def _scalar(self, node: Node) -> Scalar:
         return as_scalar(self._value(node))
+
+    def _operators(self, node: BinaryNode) -> Value:
+        value = self._value(node.first)
+        for matching, group in groupby(node.applied, _union_matching):
+            applied = list(group)
+            if matching is not None:
+                values = [value, *[self._value(right) for _, right in applied]]
+                value = self._united(applied[0][0], values)
+                continue
+            for binary, right in applied:
+                value = self._combined(binary, value, self._value(right))
+        return value
+
+    def _united(self, union: Binary, values: list[Value]) -> Value:
+        """Return `value or value or …`, by halves: what is generated may have thousands."""
+        while len(values) > 1:
+            pairs = zip(values[::2], values[1::2], strict=False)
+            unpaired = values[len(values) - len(values) % 2 :]
+            values = [*[self._combined(union, *pair) for pair in pairs], *unpaired]
+        return values[0]
+
+    def _combined(self, binary: Binary, left: Value, right: Value) -> Value:
+        value = combined(binary, left, right, self.budget.options.max_samples, self.notes)
+        if isinstance(value, Matrix):
+            self.budget.check_vector(value)
+        return value
 
     # --- fetching -------------------------------------------------------------------------
 
@@ -296,6 +323,12 @@ class Evaluation:
 
 
 _COUNTER_FUNCTIONS: Final = frozenset({"rate", "increase"})
+
+
+def _union_matching(applied: tuple[Binary, Node]) -> Matching | None:
+    """Return by what an `or` tells series apart; None for other operators."""
+    binary, _ = applied
+    return binary.matching if binary.op == "or" else None
 
 
 def _negate(value: Value) -> Value:

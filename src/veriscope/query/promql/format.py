@@ -22,6 +22,7 @@ from veriscope.query.promql.ast import (
     Subquery,
     Unary,
     VectorSelector,
+    left_chain,
 )
 from veriscope.query.promql.floats import format_float
 from veriscope.signals import METRIC_NAME, Duration, Matcher, MatchOp
@@ -29,6 +30,8 @@ from veriscope.signals import METRIC_NAME, Duration, Matcher, MatchOp
 _LINE: Final = 100
 """Characters beyond which an expression is written over several lines, as Prometheus does."""
 _INDENT: Final = "  "
+_DEEPEST: Final = 200
+"""Levels of indentation beyond which there are no more, so that long chains stay short texts."""
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _ESCAPES: Final = {
@@ -68,8 +71,9 @@ def format_expression(expr: Expr) -> str:  # noqa: C901, PLR0911 - one arm for e
         case Aggregate(expr=inner, param=param):
             given = [inner] if param is None else [param, inner]
             return f"{_aggregation(expr)}({', '.join(map(format_expression, given))})"
-        case Binary(left=left, right=right):
-            return f"{format_expression(left)} {_operator(expr)} {format_expression(right)}"
+        case Binary():
+            chain = left_chain(expr)
+            return "".join([format_expression(chain[-1].left), *map(_applied, reversed(chain))])
 
 
 def pretty(expr: Expr, level: int = 0) -> str:  # noqa: PLR0911 - one arm for each kind of node
@@ -78,7 +82,7 @@ def pretty(expr: Expr, level: int = 0) -> str:  # noqa: PLR0911 - one arm for ea
 
     What has up to 100 characters stays on one line. Prometheus lays expressions out the same way.
     """
-    indent, line = _INDENT * level, format_expression(expr)
+    indent, line = _indent(level), format_expression(expr)
     if len(line) <= _LINE:
         return indent + line
     match expr:
@@ -93,11 +97,32 @@ def pretty(expr: Expr, level: int = 0) -> str:  # noqa: PLR0911 - one arm for ea
         case Aggregate(expr=inner, param=param):
             given = (inner,) if param is None else (param, inner)
             return f"{indent}{_aggregation(expr)}(\n{_arguments(given, level + 1)}\n{indent})"
-        case Binary(left=left, right=right):
-            sides = pretty(left, level + 1), pretty(right, level + 1)
-            return f"{sides[0]}\n{indent}{_operator(expr)}\n{sides[1]}"
+        case Binary():
+            return _pretty_operators(left_chain(expr), level)
         case _:
             return indent + line
+
+
+def _indent(level: int) -> str:
+    return _INDENT * min(level, _DEEPEST)
+
+
+def _applied(expr: Binary) -> str:
+    return f" {_operator(expr)} {format_expression(expr.right)}"
+
+
+def _pretty_operators(chain: Sequence[Binary], level: int) -> str:
+    """Lay out the operators of a `left_chain`, each inner one a level deeper."""
+    first = chain[-1].left
+    text, line = pretty(first, level + len(chain)), format_expression(first)
+    for deeper, each in reversed(list(enumerate(chain))):
+        indent = _indent(level + deeper)
+        line += _applied(each)
+        if len(line) <= _LINE:
+            text = indent + line
+        else:
+            text += f"\n{indent}{_operator(each)}\n{pretty(each.right, level + deeper + 1)}"
+    return text
 
 
 def quote(text: str) -> str:

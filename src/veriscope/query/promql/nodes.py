@@ -104,12 +104,12 @@ class AggregateNode:
 
 @dataclass(frozen=True, slots=True)
 class BinaryNode:
-    """A binary operator."""
+    """Binary operators, one after the other: `first op right op right …`."""
 
     grid: Grid
-    binary: Binary
-    left: "Node"
-    right: "Node"
+    first: "Node"
+    applied: tuple[tuple[Binary, "Node"], ...]
+    """Each operator and its right side."""
 
 
 @dataclass(frozen=True, slots=True)

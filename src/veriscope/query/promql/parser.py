@@ -24,8 +24,6 @@ from veriscope.query.promql.lexer import Kind, Token, unquote
 from veriscope.query.promql.selectors import SelectorReader
 from veriscope.query.promql.signatures import SIGNATURES
 
-_MAX_OPERATORS: Final = 256
-"""Operators in one expression, as what is left-associative nests as deep."""
 _LEVELS: Final = {
     "or": 1,
     **dict.fromkeys(("and", "unless"), 2),
@@ -58,10 +56,6 @@ def parse(text: str) -> Expr:
 class _Parser(SelectorReader):
     """Reads an expression."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._operators = 0
-
     def whole(self) -> Expr:
         """Return the expression; nothing may follow it."""
         if self._ahead().kind is Kind.END:
@@ -75,18 +69,15 @@ class _Parser(SelectorReader):
 
     def _expression(self, level: int) -> Expr:
         """Return what binds tighter than *level*."""
+        self._enter()
         left = self._unary()
         while (found := _LEVELS.get(self._ahead().word, 0)) > level:
             operator = self._take()
-            self._operators += 1
-            if self._operators > _MAX_OPERATORS:
-                raise ParseError(
-                    f"more than {_MAX_OPERATORS} operators in one expression", text=self._text
-                )
             return_bool = self._accept("bool") is not None
             matching = self._matching()
             right = self._expression(found - 1 if found == _POWER else found)
             left = self._binary(operator, left, right, matching, return_bool=return_bool)
+        self._depth -= 1
         return left
 
     def _unary(self) -> Expr:
@@ -166,9 +157,7 @@ class _Parser(SelectorReader):
 
     def _parenthesised(self) -> Expr:
         start = self._take().start
-        self._enter()
         inner = self._expression(0)
-        self._depth -= 1
         self._expect(")")
         return Paren(inner, self._span(start))
 
@@ -177,7 +166,6 @@ class _Parser(SelectorReader):
     def _arguments(self, labels_at: int | None = None) -> tuple[Expr, ...]:
         """Return the arguments; that at *labels_at* may be a selector of everything."""
         self._expect("(")
-        self._enter()
         found: list[Expr] = []
         if not self._is(")"):
             found.append(self._expression(0))
@@ -191,7 +179,6 @@ class _Parser(SelectorReader):
                 bare = len(found) == labels_at and self._is("{")
                 found.append(self._selector() if bare else self._expression(0))
         self._expect(")")
-        self._depth -= 1
         return tuple(found)
 
     def _call(self) -> Expr:

@@ -89,11 +89,7 @@ class _Planner:
             return Constant(grid, expr.value)
         if isinstance(expr, StringLiteral):
             return Text(grid, expr.value)
-        if (
-            len(grid) > 1
-            and id(expr) in self._fixed
-            and not isinstance(expr, MatrixSelector | Subquery)
-        ):
+        if self._is_repeated(expr, grid):
             return Repeat(grid, self._plan(expr, Grid.instant(grid.start_ms)))
         return self._plan(expr, grid)
 
@@ -108,13 +104,25 @@ class _Planner:
             case Aggregate():
                 return self._aggregate(expr, grid)
             case Binary():
-                left, right = self.plan(expr.left, grid), self.plan(expr.right, grid)
-                return BinaryNode(grid, expr, left, right)
+                return self._operators(expr, grid)
             case Unary(expr=inner, op=op):
                 operand = self.plan(inner, grid)
                 return NegationNode(grid, operand) if op == "-" else operand
             case _:
                 return self.plan(expr, grid)
+
+    def _is_repeated(self, expr: Expr, grid: Grid) -> bool:
+        is_range = isinstance(expr, MatrixSelector | Subquery)
+        return len(grid) > 1 and id(expr) in self._fixed and not is_range
+
+    def _operators(self, expr: Binary, grid: Grid) -> Node:
+        """Plan *expr* and the operators at its left that vary as it does."""
+        chain = [expr]
+        while isinstance(left := chain[-1].left, Binary) and not self._is_repeated(left, grid):
+            chain.append(left)
+        first = self.plan(chain[-1].left, grid)
+        applied = [(each, self.plan(each.right, grid)) for each in reversed(chain)]
+        return BinaryNode(grid, first, tuple(applied))
 
     # --- selectors ------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from veriscope.query.errors import ExecutionError
 from veriscope.query.promql.ast import (
     Aggregate,
     At,
@@ -26,17 +27,28 @@ from veriscope.query.promql.signatures import SIGNATURES, Signature
 from veriscope.signals import METRIC_NAME, Matcher, MatchOp
 
 
-def to_tree(expr: Expr) -> dict[str, Any]:  # noqa: C901, PLR0911 - one arm for each kind of node
-    """Return *expr* in Prometheus' own keys and words, ready to be written as JSON."""
+def to_tree(expr: Expr) -> dict[str, Any]:
+    """
+    Return *expr* in Prometheus' own keys and words, ready to be written as JSON.
+
+    Raises `ExecutionError` where operators follow each other by the hundreds: each is a level.
+    """
+    try:
+        return _tree(expr)
+    except RecursionError as error:
+        raise ExecutionError("expression is nested too deeply to be shown as a tree") from error
+
+
+def _tree(expr: Expr) -> dict[str, Any]:  # noqa: C901, PLR0911 - one arm for each kind of node
     match expr:
         case NumberLiteral(value=value):
             return {"type": "numberLiteral", "val": format_float(value)}
         case StringLiteral(value=text):
             return {"type": "stringLiteral", "val": text}
         case Paren(expr=inner):
-            return {"type": "parenExpr", "expr": to_tree(inner)}
+            return {"type": "parenExpr", "expr": _tree(inner)}
         case Unary(expr=inner, op=op):
-            return {"type": "unaryExpr", "op": op, "expr": to_tree(inner)}
+            return {"type": "unaryExpr", "op": op, "expr": _tree(inner)}
         case VectorSelector():
             return {"type": "vectorSelector", **_selection(expr)}
         case MatrixSelector(selector=selector, range_ms=range_ms):
@@ -75,7 +87,7 @@ def _at(at: At) -> dict[str, Any]:
 def _subquery(expr: Subquery) -> dict[str, Any]:
     return {
         "type": "subquery",
-        "expr": to_tree(expr.expr),
+        "expr": _tree(expr.expr),
         "range": expr.range_ms,
         "offset": expr.offset_ms,
         "step": expr.step_ms or 0,
@@ -93,7 +105,7 @@ def _call(expr: Call) -> dict[str, Any]:
             "variadic": signature.variadic,
             "returnType": signature.returns,
         },
-        "args": [to_tree(arg) for arg in expr.args],
+        "args": [_tree(arg) for arg in expr.args],
     }
 
 
@@ -101,8 +113,8 @@ def _aggregation(expr: Aggregate) -> dict[str, Any]:
     return {
         "type": "aggregation",
         "op": expr.op,
-        "expr": to_tree(expr.expr),
-        "param": None if expr.param is None else to_tree(expr.param),
+        "expr": _tree(expr.expr),
+        "param": None if expr.param is None else _tree(expr.param),
         "grouping": list(expr.grouping.names),
         "without": expr.grouping.without,
     }
@@ -121,8 +133,8 @@ def _binary(expr: Binary) -> dict[str, Any]:
     return {
         "type": "binaryExpr",
         "op": expr.op,
-        "lhs": to_tree(expr.left),
-        "rhs": to_tree(expr.right),
+        "lhs": _tree(expr.left),
+        "rhs": _tree(expr.right),
         "matching": matching,
         "bool": expr.return_bool,
     }

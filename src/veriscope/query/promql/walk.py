@@ -14,11 +14,12 @@ def selectors(expr: Expr) -> tuple[tuple[Matcher, ...], ...]:
 
 
 def nodes(value: object) -> Iterator[object]:
-    """Yield *value* and everything in it, before what follows it."""
-    if isinstance(value, tuple):
-        for item in value:
-            yield from nodes(item)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield value
-        for field in fields(value):
-            yield from nodes(getattr(value, field.name))
+    """Yield *value* and everything in it, before what follows it, however deep."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, tuple):
+            waiting += reversed(value)
+        elif is_dataclass(value) and not isinstance(value, type):
+            yield value
+            waiting += [getattr(value, field.name) for field in reversed(fields(value))]
