@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from veriscope.query.promql.ast import Expr, ValueType, value_type
     from veriscope.query.promql.encoding import encode
     from veriscope.query.promql.engine import PromqlEngine
+    from veriscope.query.promql.matchers import parse_matchers
     from veriscope.query.promql.parser import parse
     from veriscope.query.promql.result import QueryResult, QueryStats, ResultKind
-    from veriscope.query.promql.selector import parse_matchers
     from veriscope.query.promql.source import SeriesSource
 
 __all__ = [
@@ -41,7 +41,7 @@ _HOMES: Final = {
     "ValueType": ".ast",
     "encode": ".encoding",
     "parse": ".parser",
-    "parse_matchers": ".selector",
+    "parse_matchers": ".matchers",
     "value_type": ".ast",
 }
 

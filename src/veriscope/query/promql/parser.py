@@ -21,7 +21,7 @@ from veriscope.query.promql.ast import (
     value_type,
 )
 from veriscope.query.promql.lexer import Kind, Token, unquote
-from veriscope.query.promql.selectors import SelectorReader
+from veriscope.query.promql.selector_reader import SelectorReader
 from veriscope.query.promql.signatures import SIGNATURES
 
 _LEVELS: Final = {
