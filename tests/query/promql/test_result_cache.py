@@ -123,11 +123,12 @@ def test_a_grid_that_moves_on_is_continued(source: Any, engine: PromqlEngine) ->
     source.add("a", [(tick * STEP, float(tick)) for tick in range(30)])
     engine.range_query("a", Grid(0, 100_000, STEP))
     moved = engine.range_query("a", Grid(20_000, 120_000, STEP))
-    assert moved.stats.steps_reused == 9
+    lookback_ms = 300_000
+    assert source.fetches[-1].start_ms == 110_000 - lookback_ms
     assert moved.value.values.tolist() == [[float(tick) for tick in range(2, 13)]]  # type: ignore[union-attr]
     source.add("a", [(70_000, 99.0)])
     again = engine.range_query("a", Grid(20_000, 120_000, STEP))
-    assert again.stats.steps_reused == 5
+    assert source.fetches[-1].start_ms == 70_000 - lookback_ms
     assert again.value.values[0, 5] == 99.0  # type: ignore[union-attr]
 
 
@@ -147,8 +148,11 @@ def test_what_depends_on_the_whole_query_is_not_continued(
 ) -> None:
     """Its steps are other ones in another query."""
     source.add("a", [(tick * STEP, float(tick)) for tick in range(30)])
+    grid = Grid(20_000, 120_000, STEP)
     engine.range_query(query, Grid(0, 100_000, STEP))
-    assert engine.range_query(query, Grid(20_000, 120_000, STEP)).stats.steps_reused == 0
+    fresh = engine.range_query(query, grid, cache=False)
+    assert points(engine.range_query(query, grid).value) == points(fresh.value)
+    assert not prepare(query).stepwise
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,6 @@ class PromqlEngine:
             value=range_answer(joined(old.value, new.value, grid), grid),
             warnings=tuple(dict.fromkeys(old.warnings + new.warnings)),
             infos=tuple(dict.fromkeys(old.infos + new.infos)),
-            stats=replace(new.stats, steps_reused=kept),
         )
         return whole, needed | entry.reach
 

@@ -43,8 +43,6 @@ class QueryStats:
     """Of `seconds`, for parsing and planning."""
     sorting_seconds: float = 0.0
     """Of `seconds`, for the order of the answer."""
-    steps_reused: int = 0
-    """Steps that came from the cache."""
 
 
 Answer: TypeAlias = Matrix | RaggedSamples | Scalar | str
