@@ -75,6 +75,22 @@ def test_eleven_thousand_steps_are_allowed() -> None:
     assert len(_given(start="0", end="11000", step="1").grid()) == 11_001
 
 
+@pytest.mark.parametrize("text", [" 1", "1 ", "\N{FULLWIDTH DIGIT ONE}", "1\n"])
+def test_only_go_s_numbers_are_read(text: str) -> None:
+    """Python's own would be more."""
+    for parse in (parse_time, parse_duration):
+        with pytest.raises(InvalidInputError):
+            parse("time", text)
+    with pytest.raises(InvalidInputError):
+        _given(limit=text).limit()
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", None), ("-1", None), ("0", 0), ("3", 3)])
+def test_a_bound_may_be_zero(text: str, expected: int | None) -> None:
+    """A negative one is none."""
+    assert _given(limit=text).bound("limit") == expected
+
+
 @pytest.mark.parametrize("text", ["-1", "x", "1.5"])
 def test_a_limit_is_a_whole_number(text: str) -> None:
     """Anything else is refused."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from yarl import URL
 
 from veriscope.signals import MetricMetadata, MetricType, SampleBatch, to_labels
 from veriscope.store import Store
@@ -121,7 +122,6 @@ async def test_metadata_is_told_by_metric(web: Any) -> None:
         ("query_range", {"query": "up[5m]", "start": "0", "end": "1", "step": "1"}, "range"),
         ("series", {}, "no match[] parameter provided"),
         ("series", {"match[]": "sum(up)"}, "plain series selector"),
-        ("labels", {"start": "2", "end": "1"}, "end timestamp must not be before start"),
     ],
 )
 @pytest.mark.usefixtures("filled")
@@ -134,6 +134,61 @@ async def test_bad_requests_answer_bad_data(
     assert found["errorType"] == "bad_data"
     assert reason in found["error"]
     assert (await _ask(web, "query", query="1"))["status"] == "success"
+
+
+@pytest.mark.parametrize("path", ["series", "labels", "label/job/values"])
+@pytest.mark.usefixtures("filled")
+async def test_nothing_lies_between_an_end_and_a_later_start(web: Any, path: str) -> None:
+    """Which is no error where series are listed, as in Prometheus."""
+    later = str(int(AT) + 60)
+    found = await _ask(web, path, start=later, end="0", **{"match[]": "requests_total"})
+    assert found["data"] == []
+    assert (await _ask(web, path, start="0", end=later, **{"match[]": "requests_total"}))["data"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"),
+    [
+        ({"limit": "0"}, 0),
+        ({"limit": "1"}, 1),
+        ({"limit": "-1"}, 1),
+        ({"limit_per_metric": "0"}, 1),
+        ({"limit_per_metric": "-1"}, 1),
+    ],
+)
+@pytest.mark.usefixtures("filled")
+async def test_metadata_is_limited_as_prometheus_limits_it(
+    web: Any, limits: dict[str, str], count: int
+) -> None:
+    """Zero metrics are none, a negative limit is no limit; zero entries of each are all."""
+    assert len((await _ask(web, "metadata", **limits))["data"]) == count
+
+
+async def test_exemplars_of_no_series_have_no_content(web: Any) -> None:
+    """A query without a selector: 204, as in Prometheus."""
+    async with web.get("/api/v1/query_exemplars", params={"query": "1"}) as answer:
+        assert answer.status == 204
+
+
+async def test_a_label_that_is_not_utf8_is_refused(web: Any) -> None:
+    """It is not taken for another one."""
+    url = URL(f"{web.base}/api/v1/label/%ff/values", encoded=True)
+    async with web.session.get(url) as answer:
+        assert answer.status == 400
+        assert "invalid label name" in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize("text", ["query=%ff", "query=%22%ff%22", "query=1&other=%ed%a0%80"])
+async def test_what_is_not_utf8_is_refused(web: Any, text: str) -> None:
+    """In the URL and in a form; it is not taken for another text."""
+    url = URL(f"{web.base}/api/v1/query?{text}", encoded=True)
+    async with web.session.get(url) as answer:
+        assert answer.status == 400
+        assert "not valid UTF-8" in (await answer.json())["error"]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with web.post("/api/v1/query", data=text.encode(), headers=headers) as answer:
+        assert answer.status == 400
+        assert "not valid UTF-8" in (await answer.json())["error"]
 
 
 @pytest.mark.usefixtures("filled")

@@ -167,10 +167,10 @@ async def test_a_body_is_a_form_where_its_type_says_so(
         assert (await answer.json())["data"]["result"][1] == expected
 
 
-@pytest.mark.parametrize("timeout", ["0", "0s", "-1", "1e-9"])
-async def test_no_time_at_all_is_a_timeout(web: Any, timeout: str) -> None:
+@pytest.mark.parametrize("time_left", ["0", "0s", "-1", "1e-9"])
+async def test_no_time_at_all_is_a_timeout(web: Any, time_left: str) -> None:
     """As in Prometheus."""
-    found = await ask(web, "query", 503, query="1", timeout=timeout)
+    found = await ask(web, "query", 503, query="1", timeout=time_left)
     assert found["errorType"] == "timeout"
 
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import Message
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -17,6 +19,7 @@ MAX_POINTS: Final = 11_000
 
 _TRUTH: Final = {"": False, "0": False, "false": False, "1": True, "true": True}
 _MAX_LIMIT_DIGITS: Final = 18
+_WITH_FORM: Final = ("POST", "PUT")
 _MAX_FORM_BYTES: Final = 1 << 20
 _MAX_TIME_S: Final = 253_402_300_800  # the year 10000
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -30,20 +33,17 @@ class Parameters:
 
     @classmethod
     async def of(cls, request: Request) -> "Parameters":
-        """Read them from the URL and, for a POST, from the form in the body."""
+        """Read them from the URL and, for a POST or PUT, from the form in the body."""
         query: bytes = request.scope["query_string"]
-        pairs = parse_qsl(query.decode(errors="replace"), keep_blank_values=True)
-        if request.method == "POST":
+        pairs = _pairs(query)
+        if request.method in _WITH_FORM:
             body = bytearray()
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > _MAX_FORM_BYTES:
                     raise LimitExceededError(f"the form is larger than {_MAX_FORM_BYTES:,} bytes")
-            try:
-                form = parse_qsl(body.decode(), keep_blank_values=True)
-            except ValueError as error:
-                raise InvalidInputError(f"the form cannot be read: {error}") from error
-            pairs = form + pairs  # what is in both counts as the form has it, as in Prometheus
+            # What is in both counts as the form has it, as in Prometheus.
+            pairs = _form_pairs(request.headers.get("content-type", ""), bytes(body)) + pairs
         values: dict[str, list[str]] = {}
         for name, value in pairs:
             values.setdefault(name, []).append(value)
@@ -69,19 +69,19 @@ class Parameters:
         return parse_time(name, value) if value else default_ms
 
     def duration_ms(self, name: str) -> int | None:
-        """Return the duration *name*, positive, in milliseconds; None where it is not given."""
-        if not (value := self.text(name)):
-            return None
-        if (found_ms := parse_duration(name, value)) <= 0:
-            raise InvalidInputError(f'invalid parameter "{name}": it must be positive')
-        return found_ms
+        """Return the duration *name* in milliseconds; None where it is not given."""
+        value = self.text(name)
+        return parse_duration(name, value) if value else None
 
     def limit(self, name: str = "limit", default: int = 0) -> int:
         """Return the bound *name* on how much is answered; zero is none."""
-        value = self.text(name) or str(default)
-        if not value.isdecimal() or len(value) > _MAX_LIMIT_DIGITS:
-            raise InvalidInputError(f'invalid parameter "{name}": {value!r} is not a number >= 0')
-        return int(value)
+        return _whole_number(name, self.text(name) or str(default))
+
+    def bound(self, name: str) -> int | None:
+        """Return the bound *name*, which may be zero; None where it is not given or negative."""
+        value = self.text(name)
+        found = _whole_number(name, value.removeprefix("-")) if value else 0
+        return found if value and not value.startswith("-") else None
 
     def flag(self, name: str) -> bool:
         """Return the truth value *name*, false where it is not given."""
@@ -113,10 +113,59 @@ class Parameters:
         return grid
 
 
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a query string or form; raises `InvalidInputError`."""
+    try:
+        return parse_qsl(text.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"a parameter is not valid UTF-8: {error}") from error
+
+
+def _form_pairs(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    """Return the same of a request's *body*, none where its type is no form."""
+    header = Message()
+    header["Content-Type"] = content_type
+    match header.get_content_type() if content_type else "":
+        case "application/x-www-form-urlencoded":
+            return _pairs(body)
+        case "multipart/form-data":
+            return _multipart_pairs(content_type, body)
+    return []
+
+
+def _multipart_pairs(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    whole = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    pairs: list[tuple[str, str]] = []
+    for part in whole.walk():
+        name, content = (
+            part.get_param("name", header="content-disposition"),
+            part.get_payload(decode=True),
+        )
+        if isinstance(name, str) and isinstance(content, bytes):
+            try:
+                pairs.append((name, content.decode()))
+            except UnicodeDecodeError as error:
+                raise InvalidInputError(f"a parameter is not valid UTF-8: {error}") from error
+    return pairs
+
+
+def _whole_number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MAX_LIMIT_DIGITS:
+        raise InvalidInputError(f'invalid parameter "{name}": {text!r} is not a number >= 0')
+    return int(text)
+
+
+def _number(text: str) -> float:
+    """Return *text* as a number; raises `ValueError`, also where only Python would read it."""
+    if not text.isascii() or text != text.strip():
+        raise ValueError(text)
+    return float(text)
+
+
 def parse_time(name: str, text: str) -> int:
     """Return Unix milliseconds; raises `InvalidInputError` naming parameter *name*."""
     try:
-        seconds = float(text)
+        seconds = _number(text)
     except ValueError:
         if _RFC3339.fullmatch(text):
             # The 45th of a month, or a time zone that leads out of the calendar.
@@ -134,7 +183,7 @@ def parse_time(name: str, text: str) -> int:
 def parse_duration(name: str, text: str) -> int:
     """Return milliseconds; raises `InvalidInputError` naming parameter *name*."""
     try:
-        seconds = float(text)
+        seconds = _number(text)
     except ValueError:
         try:
             seconds = Duration.parse(text).seconds

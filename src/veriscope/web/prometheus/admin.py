@@ -55,7 +55,8 @@ class AdminApi:
         given = await Parameters.of(request)
         if not given.all("match[]"):
             raise InvalidInputError("no match[] parameter provided")
-        fetches = series_fetches(given)
+        if not (fetches := series_fetches(given)):
+            raise InvalidInputError("end timestamp must not be before start time")
         return await self._change(request, lambda admin: admin.delete_series(fetches))
 
     async def clean_tombstones(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import Request
@@ -55,7 +56,10 @@ class CatalogApi:
             raise InvalidInputError("no match[] parameter provided")
         fetches = series_fetches(given)
         return await self._listed(
-            request, given, lambda limits: self._catalog.series(fetches, limits), dict
+            request,
+            given,
+            lambda limits: self._catalog.series(fetches, limits) if fetches else (),
+            dict,
         )
 
     async def labels(self, request: Request) -> Response:
@@ -63,30 +67,34 @@ class CatalogApi:
         given = await Parameters.of(request)
         fetches = series_fetches(given)
         return await self._listed(
-            request, given, lambda limits: self._catalog.label_names(fetches, limits)
+            request,
+            given,
+            lambda limits: self._catalog.label_names(fetches, limits) if fetches else [],
         )
 
     async def label_values(self, request: Request) -> Response:
         """Answer with the values of one label."""
         given = await Parameters.of(request)
-        name = unescape(request.path_params["name"])
+        name = _label_name(request)
         fetches = series_fetches(given)
         return await self._listed(
-            request, given, lambda limits: self._catalog.label_values(name, fetches, limits)
+            request,
+            given,
+            lambda limits: self._catalog.label_values(name, fetches, limits) if fetches else [],
         )
 
     async def metadata(self, request: Request) -> Response:
         """Answer with type, help and unit of metrics."""
         given = await Parameters.of(request)
         metric = given.text("metric")
-        limit, per_metric = given.limit(), given.limit("limit_per_metric", default=1)
+        limit = given.bound("limit")
+        given.bound("limit_per_metric")  # one is known of each metric, and zero stands for all
 
         def ask(turn: Turn) -> Response:
             found = self._catalog.metadata(metric, self._asking.limits(turn))
             data = {
                 known.name: [{"type": known.type, "unit": known.unit, "help": known.help}]
-                for known in (found[:limit] if limit else found)
-                if per_metric
+                for known in found[:limit]
             }
             return self._asking.success(request, turn, msgspec.json.encode(data))
 
@@ -109,6 +117,15 @@ class CatalogApi:
             return self._asking.success(request, turn, msgspec.json.encode(items), warnings)
 
         return await self._asking.answer(request, ask)
+
+
+def _label_name(request: Request) -> str:
+    """Return the label in the path; raises `InvalidInputError` where it is not UTF-8."""
+    try:
+        unquote(request.scope.get("raw_path", b"").decode("latin-1"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"invalid label name: {error}") from error
+    return unescape(request.path_params["name"])
 
 
 def unescape(name: str) -> str:

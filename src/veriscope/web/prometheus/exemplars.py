@@ -12,6 +12,7 @@ from veriscope.query.promql.floats import format_float
 from veriscope.query.promql.walk import selectors
 from veriscope.signals import FetchLimits, InvalidInputError, SeriesFetch
 from veriscope.signals.exemplars import Exemplar, ExemplarSeries
+from veriscope.web.answers import nothing
 from veriscope.web.parameters import Parameters
 from veriscope.web.prometheus.asking import ALL_TIME_MS, READ, Asking, parse_query
 from veriscope.web.threads import Turn
@@ -46,9 +47,11 @@ class ExemplarApi:
             raise InvalidInputError("end timestamp must not be before start timestamp")
         expr = parse_query("query", given.required("query"))
         fetches = [SeriesFetch(matchers, start_ms, end_ms) for matchers in selectors(expr)]
+        if not fetches:
+            return nothing()
 
         def ask(turn: Turn) -> Response:
-            found = self._exemplars.exemplars(fetches, self._asking.limits(turn)) if fetches else ()
+            found = self._exemplars.exemplars(fetches, self._asking.limits(turn))
             data = [
                 {
                     "seriesLabels": dict(series.labels),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from veriscope.query import ParseError, RollupUse
+from veriscope.query import ParseError, QueryTimeoutError, RollupUse
 from veriscope.query.promql import PromqlEngine, QueryResult, encode
 from veriscope.query.promql.format import pretty
 from veriscope.query.promql.tree import to_tree
@@ -97,7 +97,11 @@ class _Manner:
         self.limit = given.limit()
         self.stats = given.text("stats")
         self.timeout_ms = given.duration_ms("timeout")
-        self._lookback_ms = given.duration_ms("lookback_delta")
+        if self.timeout_ms is not None and self.timeout_ms <= 0:
+            raise QueryTimeoutError(timeout_ms=self.timeout_ms)
+        lookback_ms = given.duration_ms("lookback_delta")
+        # As in Prometheus, one that is not positive stands for the default.
+        self._lookback_ms = lookback_ms if lookback_ms and lookback_ms > 0 else None
         self._cache = not given.flag("nocache")
 
     def arguments(self, turn: Turn) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class TargetsApi:
     async def metadata(self, request: Request) -> Response:
         """Answer with type, help and unit of the metrics that each target exposes."""
         given = await Parameters.of(request)
-        metric, limit = given.text("metric"), given.limit()
+        metric, limit = given.text("metric"), given.bound("limit")
         chosen = _matching(self._targets().active, given.text("match_target"))
 
         def ask(turn: Turn) -> Response:
@@ -101,7 +101,7 @@ class TargetsApi:
                     for each in known
                     if not exposed.isdisjoint(_series_names(each.name))
                 ]
-            data = msgspec.json.encode(found[:limit] if limit else found)
+            data = msgspec.json.encode(found[:limit])
             return self._asking.success(request, turn, data)
 
         return await self._asking.answer(request, ask)
