@@ -1,10 +1,12 @@
 """Fixtures that many rooms share."""
 
+import contextlib
 import fcntl
 import importlib.util
 import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -40,6 +42,7 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 _databases = itertools.count()
+_chance = random.Random(os.getpid())  # noqa: S311 - of ports
 
 
 def _load(name: str) -> Any:
@@ -310,10 +313,12 @@ def receiver() -> Iterator[Any]:
 
 @pytest.fixture
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on which nothing listens; no other socket of a test run gets it by chance."""
+    while True:
+        port = _chance.randrange(10_000, 32_000)  # Linux gives out those above when asked for any
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")
