@@ -16,7 +16,7 @@ demo: .venv/.run ## Two example services, a load on them, and Veriscope watching
 	$(BIN)/python -m examples.demo $(DEMO)
 
 test: .venv/.dev peers page-check ## Install what the tests need, and run all of them
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.dev ## ruff, mypy strict, import rules, TypeScript strict
 	$(BIN)/ruff check .
