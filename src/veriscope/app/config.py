@@ -57,7 +57,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_connections: int = 1_000
     """Connections that may be open at once; a request on a further one is answered 503."""
     read_timeout: Duration = Duration.parse("30s")
-    """Time in which a request's body must arrive; one that does not is answered 408."""
+    """Time for a request's head to arrive, and then for its body; a late one is answered 408."""
     cors_origin: str = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
     """Regular expression of the origins whose pages may read the API; by default this machine's."""
     enable_admin_api: bool = False

@@ -18,6 +18,7 @@ from veriscope.app.api_sources import create_api_sources
 from veriscope.app.collectors import create_loops
 from veriscope.app.compiling import Compiler
 from veriscope.app.config import Config
+from veriscope.app.connections import impatient
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.otlp_ports import take_otlp_ports
@@ -194,6 +195,7 @@ class Server:
         return _Uvicorn(
             uvicorn.Config(
                 app,
+                http=impatient(server.read_timeout.seconds),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
