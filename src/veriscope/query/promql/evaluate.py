@@ -63,7 +63,7 @@ from veriscope.query.promql.rolled import (
     rolled,
     side_by_side,
 )
-from veriscope.query.promql.samples import fresh_samples
+from veriscope.query.promql.samples import edged_samples, fresh_samples
 from veriscope.query.promql.source import SeriesSource
 from veriscope.query.promql.vectors import (
     drop_names,
@@ -221,7 +221,11 @@ class Evaluation:
 
     def _only_window(self, node: SamplesRead) -> RaggedSamples:
         """Return the samples of the only window, less stale markers and empty series."""
-        found = fresh_samples(self._samples(node.fetch))
+        found = fresh_samples(self._windows(node).samples)
+        if node.edges is not Edges.PLAIN:
+            start_ms, end_ms = node.ends.last_ms - node.length_ms, node.ends.last_ms
+            smoothed = node.edges is Edges.SMOOTHED
+            found = edged_samples(found, start_ms, end_ms, smoothed=smoothed)
         self.budget.looked_at(np.array([found.samples]), pinned=node.pinned)
         return found
 

@@ -52,6 +52,8 @@ eval instant at 1m timestamp(single)
 eval instant at 1m absent(single)
 eval instant at 1m label_replace(single, "x", "y", "", "")
   single{x="y"} {{sum:5 count:4 buckets:[1 2 1]}}
+eval instant at 1m info(target_info, {__name__="told"})
+  expect fail msg: info metrics must have float samples, not native histograms
 eval instant at 1m info(single)
   single {{sum:5 count:4 buckets:[1 2 1]}}
 eval instant at 1m sum by (version) (info(told))
