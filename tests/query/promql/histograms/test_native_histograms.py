@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from veriscope.query import ExecutionError
+
 INSTANT = """
 load 5m
   empty {{}}
@@ -52,8 +54,6 @@ eval instant at 1m timestamp(single)
 eval instant at 1m absent(single)
 eval instant at 1m label_replace(single, "x", "y", "", "")
   single{x="y"} {{sum:5 count:4 buckets:[1 2 1]}}
-eval instant at 1m info(target_info, {__name__="told"})
-  expect fail msg: info metrics must have float samples, not native histograms
 eval instant at 1m info(single)
   single {{sum:5 count:4 buckets:[1 2 1]}}
 eval instant at 1m sum by (version) (info(told))
@@ -469,3 +469,14 @@ eval instant at 1m histogram_fraction(-Inf, +Inf, histogram_nan)
 def test_native_histograms_in_queries(text: str, native_script: Callable[[str], None]) -> None:
     """Every function and operator answers, and remarks, as Prometheus does."""
     native_script(text)
+
+
+def test_histograms_tell_nothing(native_script: Callable[[str], None]) -> None:
+    """An info metric must be one of floats, as in Prometheus."""
+    with pytest.raises(ExecutionError, match="info metrics must have float samples"):
+        native_script("""
+load 1m
+  up{job="a", instance="b"} 1
+  told{job="a", instance="b"} {{sum:5 count:4 buckets:[1 2 1]}}
+eval instant at 1m info(up, {__name__="told"})
+""")
