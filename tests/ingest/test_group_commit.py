@@ -104,7 +104,7 @@ async def after_a_commit(
 async def test_who_was_just_answered_is_waited_for() -> None:
     """Three who send without a pause are one group, not one and two in turns."""
     store = Recorder()
-    async with after_a_commit(store, linger=math.inf) as lane:
+    async with asyncio.timeout(30), after_a_commit(store, linger=math.inf) as lane:
         for _ in range(20):  # turns of the loop in which it might go on without him
             await asyncio.sleep(0)
         await lane.submit("again", 1)

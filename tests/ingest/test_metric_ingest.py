@@ -1,6 +1,6 @@
 """The doors for metrics: what they count."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,9 +15,9 @@ from veriscope.wire.remote_write_v1 import decode_v1
 KEY = (1, 2)
 
 
-def decode(message: bytes, _version: int) -> WriteColumns:
+def decode(message: memoryview, _version: int, recall: Callable[[], bytes]) -> WriteColumns:
     """Read a message of remote write 1.0."""
-    return decode_v1(message, KEY)
+    return decode_v1(message, KEY, recall)
 
 
 def insert(_requests: Sequence[MetricRequest]) -> list[VeriscopeError | None]:

@@ -40,6 +40,40 @@ def test_a_truncated_block_is_refused() -> None:
         remote_write.decompress(block[: len(block) // 2], 10_000)
 
 
+@given(st.lists(st.binary(max_size=2000), min_size=1, max_size=4))
+def test_a_lent_message_is_the_message(messages: list[bytes]) -> None:
+    """Whatever was unpacked before it, longer or shorter."""
+    unpacker = remote_write.Unpacker()
+    for message in messages:
+        with unpacker.unpacked(remote_write.compress(message), 2000) as lent:
+            assert lent == message
+
+
+def test_messages_are_unpacked_to_the_same_memory() -> None:
+    """One after the other; never two at a time."""
+    unpacker = remote_write.Unpacker()
+    body = remote_write.compress(b"message")
+
+    def address(lent: memoryview) -> int:
+        return int(np.frombuffer(lent, dtype=np.uint8).ctypes.data)
+
+    with unpacker.unpacked(body, 100) as one, unpacker.unpacked(body, 100) as other:
+        both = {address(one), address(other)}
+    assert len(both) == 2
+    with unpacker.unpacked(body, 100) as again:
+        assert address(again) in both
+
+
+@pytest.mark.parametrize("body", [b"", b"\x05abc", remote_write.compress(bytes(99))[:-1]])
+def test_what_cannot_be_unpacked_is_not_lent(body: bytes) -> None:
+    """The reason is the same as where memory is not shared."""
+    with (
+        pytest.raises(InvalidInputError, match="snappy"),
+        remote_write.Unpacker().unpacked(body, 1_000),
+    ):
+        pytest.fail("a broken message was lent")
+
+
 @given(st.integers(0, 2**63 - 1))
 def test_varints_are_protobufs(number: int) -> None:
     """Seven bits a byte, least first, the highest bit says that more follow."""

@@ -1,5 +1,6 @@
 """Remote write 2.0, and native histograms and exemplars of both versions, against protobuf."""
 
+import dataclasses
 import struct
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.label_texts import label_texts
 from veriscope.signals import STALE_NAN, InvalidInputError, LimitExceededError
 from veriscope.signals.histograms import Histograms, ResetHint
 from veriscope.wire.protobuf_fields import delimited, varint
+from veriscope.wire.remote_write_columns import WriteColumns
 from veriscope.wire.remote_write_points import read_histograms
 from veriscope.wire.remote_write_v1 import decode_v1
 from veriscope.wire.remote_write_v2 import decode_v2
@@ -472,3 +474,44 @@ def test_an_unpacked_reference_is_read() -> None:
     body = M["Request"](symbols=[b"", b"__name__", b"up"]).SerializeToString()
     columns = decode_v2(body + delimited(5, text), KEY)
     assert label_texts(columns.senders.labels(np.array([0]))) == [[(b"__name__", b"up")]]
+
+
+def everything(version: int) -> bytes:
+    """Return a message with one of each: samples, a histogram, an exemplar, metadata, labels."""
+    if version == 2:
+        return request(
+            {
+                "labels": {"__name__": "up", "job": "api"},
+                "samples": [(T0, 1.5)],
+                "exemplars": [({"trace_id": "abc"}, 0.25, T0)],
+                "histograms": [histogram()],
+                "metadata": (1, "Requests.", "s"),
+            }
+        )
+    name = M["Label"](name=b"__name__", value=b"up")
+    series = M["TimeSeriesV1"](
+        labels=[name],
+        exemplars=[M["ExemplarV1"](labels=[name], value=2.5, timestamp=T0)],
+        histograms=[histogram()],
+    )
+    family = delimited(3, b"\x08\x01" + delimited(2, b"up") + delimited(4, b"Requests."))
+    return bytes(M["WriteRequest"](timeseries=[series]).SerializeToString()) + family
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_columns_outlive_the_memory_that_they_were_read_from(version: int) -> None:
+    """The memory is lent: the next message is unpacked to it while these columns wait."""
+    message = everything(version)
+    lent, decode = bytearray(message), (decode_v1, decode_v2)[version - 1]
+    kept, columns = (
+        decode(message, KEY),
+        decode(memoryview(lent).toreadonly(), KEY, lambda: message),
+    )
+    lent[:] = bytes(len(lent))
+    for field in dataclasses.fields(WriteColumns):
+        if field.name != "senders":
+            assert repr(getattr(columns, field.name)) == repr(getattr(kept, field.name)), field.name
+    one = np.array([0])
+    assert label_texts(columns.senders.labels(one)) == label_texts(kept.senders.labels(one))
+    if version == 2:
+        assert columns.senders.metadata(0) == kept.senders.metadata(0) == (1, b"Requests.", b"s")

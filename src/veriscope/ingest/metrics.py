@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
@@ -20,6 +21,9 @@ if TYPE_CHECKING:  # the agent reads the server's options, and shall not load it
 _BATCH_SAMPLE_BYTES: Final = 128
 # Unpacked and walked in some 0.2 ms; a hop to a thread and back costs as much.
 _SMALL_BYTES: Final = 512 << 10
+
+# A commit of twice the size takes a fifth less for each sample, merges included.
+_LINGER: Final = 0.5
 
 R = TypeVar("R", bound="MetricRequest")
 
@@ -48,7 +52,8 @@ class MetricIngest:
     """
     Accepts metrics; what is accepted is durable. Use from one event loop.
 
-    *decode* reads a message, *insert* stores requests and says of each why it was refused.
+    *decode* reads a message, which is overwritten afterwards, of a version; it is given what
+    recalls the message. *insert* stores requests and says of each why it was refused.
     Commits of batches are at least *batch_spacing_s* apart, for a commit costs about the same
     for one batch as for those of a hundred targets.
     """
@@ -57,13 +62,14 @@ class MetricIngest:
         self,
         options: IngestOptions,
         *,
-        decode: Callable[[bytes, int], "WriteColumns"],
+        decode: Callable[[memoryview, int, Callable[[], bytes]], "WriteColumns"],
         insert: Callable[[Sequence["MetricRequest"]], Sequence[VeriscopeError | None]],
         registry: CollectorRegistry,
         batch_spacing_s: float = 0.0,
     ) -> None:
         self.options = options
         self._decode = decode
+        self._unpacker = remote_write.Unpacker()
         metrics = self.commits = CommitMetrics(registry)
         self._columns: GroupCommit[WriteColumns] = GroupCommit(
             "remote_write",
@@ -71,6 +77,8 @@ class MetricIngest:
             max_pending_bytes=options.max_pending_bytes,
             max_commit_bytes=options.max_commit_bytes,
             metrics=metrics,
+            eager_bytes=options.max_commit_bytes,
+            linger=_LINGER,
         )
         self._batches: GroupCommit[SampleBatch | HistogramBatch] = GroupCommit(
             "collector",
@@ -138,8 +146,10 @@ class MetricIngest:
         return found
 
     def _read(self, body: bytes, version: int) -> "tuple[WriteColumns | None, int]":
-        message = remote_write.decompress(body, self.options.max_message_bytes)
-        return (self._decode(message, version) if message else None), len(message)
+        most = self.options.max_message_bytes
+        with self._unpacker.unpacked(body, most) as message:
+            recall = partial(remote_write.decompress, body, most)
+            return (self._decode(message, version, recall) if message else None), len(message)
 
     async def _store(self, lane: GroupCommit[R], request: R, size: int, door: str) -> None:
         stored = len(request)

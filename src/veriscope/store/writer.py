@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
@@ -69,14 +69,20 @@ class MetricWriter:
         """How many series were written within the last hour or two."""
         return len(self._series.known)
 
-    def decode(self, message: bytes, version: int = 1) -> WriteColumns:
+    def decode(
+        self,
+        message: bytes | memoryview,
+        version: int = 1,
+        recall: Callable[[], bytes] | None = None,
+    ) -> WriteColumns:
         """
         Read an uncompressed remote write message of major *version* 1 or 2, for `insert`.
 
+        With *recall*, which gives the message again, nothing refers to *message* afterwards.
         Raises `RefusedError` where it is malformed, `LimitExceededError` where it holds too much.
         """
         try:
-            return _READERS[version](message, self._key)
+            return _READERS[version](message, self._key, recall)
         except InvalidInputError as error:
             raise _refusal(error) from error
 

@@ -5,6 +5,8 @@ Prometheus remote write 1.0: an encoder, and the snappy block format.
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +17,10 @@ from veriscope.signals import InvalidInputError, Labels, LimitExceededError, Sam
 from veriscope.wire.protobuf_fields import delimited, varint
 
 CONTENT_TYPE: Final = "application/x-protobuf"
+
+# What an `Unpacker` keeps of memory at a time: room for most messages, never for the largest.
+_LEAST_ROOM_BYTES: Final = 256 << 10
+_MOST_ROOM_BYTES: Final = 4 << 20
 
 METRIC_TYPES: Final = (
     "unknown",
@@ -79,6 +85,41 @@ def decompress(body: bytes, max_bytes: int) -> bytes:
     Raises `LimitExceededError` where it announces more than *max_bytes* (nothing is unpacked
     then), `InvalidInputError` where it is not a whole snappy block.
     """
+    room = bytearray(_announced(body, max_bytes))
+    _decompress_into(body, room)
+    return bytes(room)
+
+
+class Unpacker:
+    """
+    Unpacks snappy blocks into memory that is used again and again; safe to use from many threads.
+
+    Fresh memory for each message would cost several times what unpacking does, for the system
+    clears it page by page.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    @contextmanager
+    def unpacked(self, body: bytes, max_bytes: int) -> Iterator[memoryview]:
+        """Lend the message in *body*, until the block is left; raises as `decompress` does."""
+        size = _announced(body, max_bytes)
+        try:
+            room = self._free.pop()
+        except IndexError:
+            room = bytearray()
+        if len(room) < size:
+            room = bytearray(max(size, _LEAST_ROOM_BYTES))
+        try:
+            _decompress_into(body, memoryview(room)[:size])
+            yield memoryview(room)[:size].toreadonly()
+        finally:
+            if len(room) <= _MOST_ROOM_BYTES:
+                self._free.append(room)
+
+
+def _announced(body: bytes, max_bytes: int) -> int:
     try:
         announced = int(cramjam.snappy.decompress_raw_len(body))
     except (cramjam.DecompressionError, ValueError) as error:
@@ -88,8 +129,12 @@ def decompress(body: bytes, max_bytes: int) -> bytes:
             f"the body unpacks to {announced:,} bytes, {max_bytes:,} allowed "
             "(ingest.max_message_bytes); send smaller requests"
         )
+    return announced
+
+
+def _decompress_into(body: bytes, room: bytearray | memoryview) -> None:
     try:
-        return bytes(cramjam.snappy.decompress_raw(body))
+        cramjam.snappy.decompress_raw_into(body, room)
     except cramjam.DecompressionError as error:
         raise InvalidInputError(f"the snappy body is truncated or corrupt: {error}") from error
 

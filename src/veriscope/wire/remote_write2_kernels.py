@@ -5,15 +5,9 @@ from typing import Any, Final
 import numpy as np
 
 from veriscope.signals.compiled import compiled
-from veriscope.wire.remote_write_kernels import (
-    LAST_MS,
-    read_length,
-    read_sample,
-    read_tag,
-    read_varint,
-    siphash128,
-    skip,
-)
+from veriscope.wire.protobuf_kernels import read_length, read_tag, read_varint, skip
+from veriscope.wire.remote_write_kernels import LAST_MS, read_sample
+from veriscope.wire.siphash_kernels import sip_bytes, sip_end, sip_start, sip_word
 
 U64: Final = np.uint64
 
@@ -191,34 +185,32 @@ def hash_series(
     metadata: Any,
     k0: Any,
     k1: Any,
-    scratch: Any,
     keys: Any,
     described: Any,
 ) -> None:
     """
     Write the hash of each series' labels, and that of its metadata; zero where it has none.
 
-    A symbol counts by what it says, not by its number. *scratch* has room for 16 bytes of each of
-    the references of a series, and for 48 at least. References are in range.
+    A symbol counts by what it says, not by its number. References are in range.
     """
     low = np.empty(len(symbols), dtype=np.uint64)
     high = np.empty(len(symbols), dtype=np.uint64)
     for symbol in range(len(symbols)):
-        low[symbol], high[symbol] = siphash128(buf, symbols[symbol, 0], symbols[symbol, 1], k0, k1)
-    words = scratch.view(np.uint64)
+        sip = sip_bytes(sip_start(k0, k1), buf, symbols[symbol, 0], symbols[symbol, 1])
+        low[symbol], high[symbol] = sip_end(sip)
     for series in range(len(keys)):
-        size = 0
+        # Another key than that of the symbols: a symbol is no series.
+        sip = sip_start(k1, k0)
         for place in range(offsets[series], offsets[series + 1]):
-            words[size], words[size + 1] = low[refs[place]], high[refs[place]]
-            size += 2
-        if size:
-            # Another key than that of the symbols: a symbol is no series.
-            keys[series, 0], keys[series, 1] = siphash128(scratch, 0, 8 * size, k1, k0)
-        else:
-            keys[series, 0], keys[series, 1] = U64(0), U64(0)
+            ref = refs[place]
+            sip = sip_word(sip_word(sip, low[ref]), high[ref])
+        keys[series, 0], keys[series, 1] = U64(0), U64(0)
+        if offsets[series] < offsets[series + 1]:
+            keys[series, 0], keys[series, 1] = sip_end(sip)
         kind, text, unit = metadata[series, 0], metadata[series, 1], metadata[series, 2]
         described[series] = 0
         if kind != 0 or text != 0 or unit != 0:
-            words[0], words[1], words[2] = low[text], high[text], low[unit]
-            words[3], words[4] = high[unit], U64(kind)
-            described[series], _ = siphash128(scratch, 0, 40, k1, k0)
+            sip = sip_word(sip_start(k1, k0), U64(kind))
+            sip = sip_word(sip_word(sip, low[text]), high[text])
+            sip = sip_word(sip_word(sip, low[unit]), high[unit])
+            described[series], _ = sip_end(sip)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from veriscope.signals.compiled import compiled
-from veriscope.wire.remote_write_kernels import read_length, read_tag, read_varint, read_word, skip
+from veriscope.wire.protobuf_kernels import read_length, read_tag, read_varint, read_word, skip
 
 U64: Final = np.uint64
 _MAX_INDEX: Final = 1 << 30

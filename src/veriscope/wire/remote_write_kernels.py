@@ -1,9 +1,9 @@
 """
 Compiled walks over a remote write message: bytes to columns, never past the end of the bytes.
 
-Protobuf's encoding: https://protobuf.dev/programming-guides/encoding/. A walk is called twice:
-first it counts, with arrays that are empty, then it fills arrays of just that size. Stricter than
-the format demands: groups, and known fields of another wire type, are taken for another message.
+A walk is called twice: first it counts, with arrays that are empty, then it fills arrays of just
+that size. Stricter than the format demands: groups, and known fields of another wire type, are
+taken for another message.
 """
 
 from typing import Any, Final
@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from veriscope.signals.compiled import compiled
+from veriscope.wire.protobuf_kernels import read_length, read_tag, read_varint, read_word, skip
+from veriscope.wire.siphash_kernels import sip_bytes, sip_end, sip_start
 
 U64: Final = np.uint64
 LAST_MS: Final = 4_102_444_800_000
@@ -27,122 +29,6 @@ HISTOGRAMS: Final = 3
 METADATA: Final = 4
 TIMES_OFF: Final = 5
 COUNTS: Final = 6
-
-
-@compiled
-def read_varint(buf: Any, at: int, end: int) -> Any:
-    """Return the varint at *at* and where it ends, which is -1 where it does not."""
-    value = U64(0)
-    shift = 0
-    while at < end:
-        byte = buf[at]
-        at += 1
-        if shift == 63 and byte > 1:
-            return value, -1
-        value |= U64(byte & 0x7F) << U64(shift)
-        if byte < 128:
-            return value, at
-        shift += 7
-    return value, -1
-
-
-@compiled
-def read_length(buf: Any, at: int, end: int) -> Any:
-    """Return start and end of the length-delimited field at *at*; the end is -1 past *end*."""
-    size, at = read_varint(buf, at, end)
-    if at < 0 or size > U64(end - at):
-        return 0, -1
-    return at, at + np.int64(size)
-
-
-@compiled
-def read_tag(buf: Any, at: int, end: int) -> Any:
-    """Return the tag at *at*, field number and wire type in one, and where it ends."""
-    tag, at = read_varint(buf, at, end)
-    if at < 0 or tag < U64(8) or tag > U64(0xFFFFFFFF):
-        return 0, -1
-    return np.int64(tag), at
-
-
-@compiled
-def skip(buf: Any, at: int, end: int, tag: int) -> Any:
-    """Return where the unknown field with *tag* ends; -1 where it does not."""
-    wire = tag & 7
-    if wire == 0:
-        _, after = read_varint(buf, at, end)
-        return after
-    if wire == 2:
-        _, after = read_length(buf, at, end)
-        return after
-    if wire == 1:
-        return at + 8 if end - at >= 8 else -1
-    if wire == 5:
-        return at + 4 if end - at >= 4 else -1
-    return -1
-
-
-@compiled
-def read_word(buf: Any, at: int) -> Any:
-    """Return eight bytes as a little-endian number."""
-    return (
-        U64(buf[at])
-        | U64(buf[at + 1]) << U64(8)
-        | U64(buf[at + 2]) << U64(16)
-        | U64(buf[at + 3]) << U64(24)
-        | U64(buf[at + 4]) << U64(32)
-        | U64(buf[at + 5]) << U64(40)
-        | U64(buf[at + 6]) << U64(48)
-        | U64(buf[at + 7]) << U64(56)
-    )
-
-
-@compiled
-def _rounds(v0: Any, v1: Any, v2: Any, v3: Any, count: int) -> Any:
-    for _ in range(count):
-        v0 += v1
-        v1 = (v1 << U64(13) | v1 >> U64(51)) ^ v0
-        v0 = v0 << U64(32) | v0 >> U64(32)
-        v2 += v3
-        v3 = (v3 << U64(16) | v3 >> U64(48)) ^ v2
-        v0 += v3
-        v3 = (v3 << U64(21) | v3 >> U64(43)) ^ v0
-        v2 += v1
-        v1 = (v1 << U64(17) | v1 >> U64(47)) ^ v2
-        v2 = v2 << U64(32) | v2 >> U64(32)
-    return v0, v1, v2, v3
-
-
-@compiled
-def siphash128(buf: Any, start: int, end: int, k0: Any, k1: Any) -> Any:
-    """
-    Return SipHash-2-4 of `buf[start:end]` under the key (*k0*, *k1*), as two 64-bit words.
-
-    A pseudo-random function: who does not know the key cannot make two inputs of one hash.
-    Aumasson and Bernstein, https://www.aumasson.jp/siphash/siphash.pdf, its 128-bit variant.
-    """
-    v0 = k0 ^ U64(0x736F6D6570736575)
-    v1 = k1 ^ U64(0x646F72616E646F6D) ^ U64(0xEE)
-    v2 = k0 ^ U64(0x6C7967656E657261)
-    v3 = k1 ^ U64(0x7465646279746573)
-    at = start
-    while end - at >= 8:
-        word = read_word(buf, at)
-        v3 ^= word
-        v0, v1, v2, v3 = _rounds(v0, v1, v2, v3, 2)
-        v0 ^= word
-        at += 8
-    word = U64((end - start) & 0xFF) << U64(56)
-    for place in range(end - at):
-        word |= U64(buf[at + place]) << U64(8 * place)
-    v3 ^= word
-    v0, v1, v2, v3 = _rounds(v0, v1, v2, v3, 2)
-    v0 ^= word
-    v2 ^= U64(0xEE)
-    v0, v1, v2, v3 = _rounds(v0, v1, v2, v3, 4)
-    low = v0 ^ v1 ^ v2 ^ v3
-    v1 ^= U64(0xDD)
-    v0, v1, v2, v3 = _rounds(v0, v1, v2, v3, 4)
-    return low, v0 ^ v1 ^ v2 ^ v3
 
 
 @compiled
@@ -269,7 +155,8 @@ def walk_v1(
         if fill:
             spans[series, 0], spans[series, 1] = start, end
             if together and first >= 0:
-                keys[series, 0], keys[series, 1] = siphash128(buf, first, last, k0, k1)
+                sip = sip_bytes(sip_start(k0, k1), buf, first, last)
+                keys[series, 0], keys[series, 1] = sip_end(sip)
             else:
                 keys[series, 0], keys[series, 1] = U64(0), U64(0)
         series += 1

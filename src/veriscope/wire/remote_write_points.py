@@ -100,7 +100,9 @@ def _walk(
 
 
 def read_exemplars(
-    body: bytes, spans: NDArray[np.int64], labels_of: Callable[[list[int | bytes]], RawLabels]
+    body: bytes | memoryview,
+    spans: NDArray[np.int64],
+    labels_of: Callable[[list[int | bytes]], RawLabels],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[Labels, ...]]:
     """
     Return time (0 where none was sent), value and own labels of the exemplars at *spans*.
@@ -112,7 +114,7 @@ def read_exemplars(
     times, values, labels = [], [], []
     for start, end in spans.tolist():
         time, value, spelt = 0, bytes(8), list[int | bytes]()
-        for number, content in fields(body[start:end]):
+        for number, content in fields(bytes(body[start:end])):
             if number == _LABELS:
                 spelt.append(content)
             elif number == _VALUE and isinstance(content, bytes) and len(content) == len(value):

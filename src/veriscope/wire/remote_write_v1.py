@@ -4,7 +4,9 @@ The reader of remote write 1.0, `prometheus.WriteRequest`.
 Specification: https://prometheus.io/docs/specs/prw/remote_write_spec/
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -89,22 +91,25 @@ class Walked:
 class _Senders:
     """Series as they stand in the message."""
 
-    body: bytes
+    message: Callable[[], bytes]
     spans: NDArray[np.int64]
 
     def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """Return the labels of the series at *places*."""
-        return labels_of(self.body, self.spans[places])
+        return labels_of(self.message(), self.spans[places])
 
     def metadata(self, place: int) -> tuple[int, bytes, bytes]:
         """Never asked for: metadata has messages of its own in this version."""
         raise NotImplementedError(place)
 
 
-def decode_v1(body: bytes, key: tuple[int, int]) -> WriteColumns:
+def decode_v1(
+    body: bytes | memoryview, key: tuple[int, int], recall: Callable[[], bytes] | None = None
+) -> WriteColumns:
     """
     Read a `prometheus.WriteRequest`; *key* is the secret under which labels are hashed.
 
+    With *recall*, which gives the body again, nothing refers to *body* afterwards.
     Raises `InvalidInputError` where it is malformed or some other message, or has a time before
     1970 or after 2100; `LimitExceededError` where it holds too much.
     """
@@ -131,12 +136,12 @@ def decode_v1(body: bytes, key: tuple[int, int]) -> WriteColumns:
         exemplar_times_ms=times,
         exemplar_values=values,
         exemplar_labels=labels,
-        senders=_Senders(body, walked.series),
-        families=[body[start:end] for start, end in walked.metadata.tolist()],
+        senders=_Senders(cache(recall or partial(bytes, body)), walked.series),
+        families=[bytes(body[start:end]) for start, end in walked.metadata.tolist()],
     )
 
 
-def walk(body: bytes, key: tuple[int, int]) -> Walked:
+def walk(body: bytes | memoryview, key: tuple[int, int]) -> Walked:
     """Return where the parts of *body* are; raises as `decode_v1` does."""
     buffer = np.frombuffer(body, dtype=np.uint8)
     counted = Walked.of(np.zeros(kernels.COUNTS, dtype=np.int64))

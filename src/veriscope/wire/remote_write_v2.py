@@ -4,7 +4,9 @@ The reader of remote write 2.0, `io.prometheus.write.v2.Request`.
 Specification: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -24,7 +26,6 @@ from veriscope.wire.remote_write_points import (
 )
 from veriscope.wire.remote_write_v1 import MAX_SAMPLES
 
-_WORD_BYTES: Final = 8
 _MAX_REFS: Final = 2 * MAX_LABELS
 # A few long symbols, referred to by short numbers, can mean more text than any memory holds.
 _MAX_LABEL_BYTES: Final = 256 << 20
@@ -89,7 +90,7 @@ class Walked:
 class _Senders:
     """Series as references to symbols."""
 
-    body: bytes
+    message: Callable[[], bytes]
     walked: Walked
 
     def labels(self, places: NDArray[np.int64]) -> LabelSpans:
@@ -106,21 +107,24 @@ class _Senders:
         offsets = np.concatenate(([0], np.cumsum(ends - starts)))
         # The references of the series at *places*, one after the other.
         refs = walked.refs[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)]
-        return LabelSpans(self.body, offsets // 2, walked.symbols[refs].reshape(-1, 4))
+        return LabelSpans(self.message(), offsets // 2, walked.symbols[refs].reshape(-1, 4))
 
     def metadata(self, place: int) -> tuple[int, bytes, bytes]:
         """Return type, help and unit that stand beside the series at *place*."""
         kind, text, unit = self.walked.metadata[place].tolist()
-        symbols = self.walked.symbols
+        symbols, message = self.walked.symbols, self.message()
         (text_start, text_end), (unit_start, unit_end) = symbols[text], symbols[unit]
-        return kind, self.body[text_start:text_end], self.body[unit_start:unit_end]
+        return kind, message[text_start:text_end], message[unit_start:unit_end]
 
 
-def decode_v2(body: bytes, key: tuple[int, int]) -> WriteColumns:
+def decode_v2(
+    body: bytes | memoryview, key: tuple[int, int], recall: Callable[[], bytes] | None = None
+) -> WriteColumns:
     """
     Read an `io.prometheus.write.v2.Request`; *key* is the secret under which labels are hashed.
 
-    Raises as `remote_write_v1.decode_v1` does. Created timestamps are left out.
+    With *recall*, which gives the body again, nothing refers to *body* afterwards. Raises as
+    `remote_write_v1.decode_v1` does. Created timestamps are left out.
     """
     walked = walk(body)
     if walked.counts[kernels.TIMES_OFF]:
@@ -142,7 +146,6 @@ def decode_v2(body: bytes, key: tuple[int, int]) -> WriteColumns:
         walked.metadata,
         np.uint64(key[0]),
         np.uint64(key[1]),
-        np.empty(2 * _MAX_REFS * _WORD_BYTES, dtype=np.uint8),
         keys,
         described,
     )
@@ -165,12 +168,12 @@ def decode_v2(body: bytes, key: tuple[int, int]) -> WriteColumns:
         exemplar_times_ms=times,
         exemplar_values=values,
         exemplar_labels=labels,
-        senders=_Senders(body, walked),
+        senders=_Senders(cache(recall or partial(bytes, body)), walked),
         described=described,
     )
 
 
-def walk(body: bytes) -> Walked:
+def walk(body: bytes | memoryview) -> Walked:
     """Return where the parts of *body* are; raises as `decode_v2` does."""
     buffer = np.frombuffer(body, dtype=np.uint8)
     counted = Walked.of(np.zeros(kernels.COUNTS, dtype=np.int64))
@@ -196,12 +199,12 @@ def _check_refs(walked: Walked) -> None:
         raise InvalidInputError(_NO_SYMBOL)
 
 
-def _pairs(body: bytes, walked: Walked, refs: NDArray[np.int32]) -> RawLabels:
+def _pairs(body: bytes | memoryview, walked: Walked, refs: NDArray[np.int32]) -> RawLabels:
     if len(refs) % 2:
         raise InvalidInputError("an exemplar has an odd number of references to its labels")
     if len(refs) and int(refs.max()) >= len(walked.symbols):
         raise InvalidInputError(_NO_SYMBOL)
-    texts = [body[start:end] for start, end in walked.symbols[refs].tolist()]
+    texts = [bytes(body[start:end]) for start, end in walked.symbols[refs].tolist()]
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 

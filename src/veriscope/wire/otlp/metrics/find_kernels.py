@@ -9,18 +9,14 @@ from veriscope.signals.compiled import compiled
 from veriscope.wire.otlp.metrics.layout import Places, Table
 from veriscope.wire.otlp.metrics.wire_kernels import (
     Bytes,
-    Sip,
     are_varints,
     is_message,
     next_field,
     signed,
-    sip_bytes,
-    sip_end,
-    sip_start,
-    sip_word,
     varint,
-    word,
 )
+from veriscope.wire.protobuf_kernels import read_word
+from veriscope.wire.siphash_kernels import Sip, sip_bytes, sip_end, sip_start, sip_word
 
 TOO_FEW_ROWS: Final = -1
 """There are more resources, metrics or points than rows for them."""
@@ -121,7 +117,7 @@ def _shape(buffer: Bytes, at: int, end: int, kind: int, sip: Sip) -> tuple[bool,
                 if inner < 0:
                     return False, sip
                 if inner == 0x09:
-                    quantile = word(buffer, place)
+                    quantile = read_word(buffer, place)
             sip = sip_word(sip, quantile)
     if positive > 1 or negative > 1:
         return False, sip
@@ -154,7 +150,7 @@ def _point(
                 return -1, time_ns, _ZERO, _ZERO
             last = at
         elif tag == 0x19:
-            time_ns = word(buffer, inside)
+            time_ns = read_word(buffer, inside)
         elif tag == exemplars:
             count += 1
             if not is_message(buffer, inside, at):

@@ -18,7 +18,8 @@ from veriscope.wire.otlp.metrics.layout import (
     Sums,
 )
 from veriscope.wire.otlp.metrics.point_kernels import AGAIN, length, number_at
-from veriscope.wire.otlp.metrics.wire_kernels import Bytes, signed, varint, word
+from veriscope.wire.otlp.metrics.wire_kernels import Bytes, signed, varint
+from veriscope.wire.protobuf_kernels import read_word
 
 _MAX_BUCKETS: Final = 10_000
 
@@ -42,7 +43,7 @@ def copy_bounds(buffer: Bytes, fields: NDArray[np.int64], out: Natives, row: int
     rows, bounds = out[0], out[4]
     at, place = fields[0x3A, 0], rows[row, 10]
     for _ in range(length(fields, 0x3A)):
-        bounds[place] = signed(word(buffer, at))
+        bounds[place] = signed(read_word(buffer, at))
         at += 8
         place += 1
     rows[row, 10] = place
@@ -73,7 +74,7 @@ def fill_custom(
         reals[row, 4], reals[row, 5] = numbers[base], numbers[base + 1]
     place = rows[row, 8]
     for bucket in range(counted):
-        value = float(word(buffer, counts_at + 8 * bucket))
+        value = float(read_word(buffer, counts_at + 8 * bucket))
         if state >= 0:
             if verdict != AGAIN:
                 numbers[base + 2 + bucket] += value
@@ -92,7 +93,7 @@ def add_up(buffer: Bytes, fields: NDArray[np.int64], is_custom: bool) -> bool:
     if is_custom:
         counted = length(fields, 0x32)
         for bucket in range(counted):
-            total += word(buffer, fields[0x32, 0] + 8 * bucket)
+            total += read_word(buffer, fields[0x32, 0] + 8 * bucket)
         if counted > 0 and counted != length(fields, 0x3A) + 1:
             return False
     else:

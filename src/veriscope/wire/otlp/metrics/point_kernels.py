@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriscope.signals.compiled import compiled
-from veriscope.wire.otlp.metrics.wire_kernels import Bytes, next_field, word
+from veriscope.wire.otlp.metrics.wire_kernels import Bytes, next_field
+from veriscope.wire.protobuf_kernels import read_word
 
 TAGS: Final = 128
 """All tags of the fields of data points are below it."""
@@ -28,7 +29,7 @@ def spread(buffer: Bytes, begin: int, end: int, fields: NDArray[np.int64]) -> No
 @compiled
 def number_at(buffer: Bytes, fields: NDArray[np.int64], tag: int) -> Any:
     """Return the eight bytes of a field, 0 without it."""
-    return word(buffer, fields[tag, 0]) if fields[tag, 0] >= 0 else np.uint64(0)
+    return read_word(buffer, fields[tag, 0]) if fields[tag, 0] >= 0 else np.uint64(0)
 
 
 @compiled

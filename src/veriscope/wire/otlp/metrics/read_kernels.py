@@ -19,14 +19,8 @@ from veriscope.wire.otlp.metrics.native_kernels import (
 )
 from veriscope.wire.otlp.metrics.point_kernels import AGAIN, TAGS, length, number_at, spread
 from veriscope.wire.otlp.metrics.sample_kernels import emit, fill_classic, fill_summary, sum_up
-from veriscope.wire.otlp.metrics.wire_kernels import (
-    Bytes,
-    next_field,
-    signed,
-    varint,
-    word,
-    zigzag,
-)
+from veriscope.wire.otlp.metrics.wire_kernels import Bytes, next_field, signed, varint, zigzag
+from veriscope.wire.protobuf_kernels import read_word
 
 _SUM: Final = 1
 _HISTOGRAM: Final = 2
@@ -92,17 +86,17 @@ def _exemplar(buffer: Bytes, begin: int, end: int, time_ms: int, out: Rows, row:
     while at < end:
         tag, inside, at = next_field(buffer, at, end)
         if tag == 0x11:
-            own_ms = signed(word(buffer, inside)) // _MS
+            own_ms = signed(read_word(buffer, inside)) // _MS
             if own_ms < 0 or own_ms >= _END_MS:
                 return False
             if own_ms > 0:
                 own[2] = own_ms
         elif tag == 0x19:
             has_value = True
-            own[3] = signed(word(buffer, inside))
+            own[3] = signed(read_word(buffer, inside))
         elif tag == 0x31:
             has_value = True
-            reals[row, 3] = float(signed(word(buffer, inside)))
+            reals[row, 3] = float(signed(read_word(buffer, inside)))
         elif tag == 0x22:
             own[5] = _id_at(buffer, inside, at, 8)
         elif tag == 0x2A:
@@ -120,7 +114,7 @@ def _bucket_of(
     series = 1 + signed(fields[0x29, 0] >= 0)
     buckets = min(length(fields, 0x32), length(fields, 0x3A))
     for bucket in range(buckets):
-        bits[0] = signed(word(buffer, fields[0x3A, 0] + 8 * bucket))
+        bits[0] = signed(read_word(buffer, fields[0x3A, 0] + 8 * bucket))
         if value <= bits.view(np.float64)[0]:
             return series + bucket
     return series + buckets
@@ -250,9 +244,9 @@ def read_points(
                 if kind == _HISTOGRAM:
                     fill_classic(buffer, fields, samples, first, width)
                 elif fields[0x21, 0] >= fields[0x31, 0]:
-                    sample_rows[first, 3] = signed(word(buffer, fields[0x21, 0]))
+                    sample_rows[first, 3] = signed(read_word(buffer, fields[0x21, 0]))
                 else:
-                    sample_reals[first, 3] = float(signed(word(buffer, fields[0x31, 0])))
+                    sample_reals[first, 3] = float(signed(read_word(buffer, fields[0x31, 0])))
                 if state >= 0:
                     sum_up(sums, state, verdict, samples, first, width)
         else:

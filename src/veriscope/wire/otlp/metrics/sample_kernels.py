@@ -9,7 +9,8 @@ from veriscope.signals import STALE_BITS
 from veriscope.signals.compiled import compiled
 from veriscope.wire.otlp.metrics.layout import Rows, SampleColumn, Sums
 from veriscope.wire.otlp.metrics.point_kernels import AGAIN, number_at
-from veriscope.wire.otlp.metrics.wire_kernels import Bytes, next_field, signed, word
+from veriscope.wire.otlp.metrics.wire_kernels import Bytes, next_field, signed
+from veriscope.wire.protobuf_kernels import read_word
 
 _VALUE: Final = int(SampleColumn.VALUE)
 
@@ -44,12 +45,12 @@ def fill_classic(buffer: Bytes, fields: NDArray[np.int64], out: Rows, at: int, w
     reals[at, _VALUE] = count
     place = at + 1
     if fields[0x29, 0] >= 0:
-        rows[place, _VALUE] = signed(word(buffer, fields[0x29, 0]))
+        rows[place, _VALUE] = signed(read_word(buffer, fields[0x29, 0]))
         place += 1
     total = np.uint64(0)
     counts_at = fields[0x32, 0]
     while place < at + width - 1:
-        total += word(buffer, counts_at)
+        total += read_word(buffer, counts_at)
         reals[place, _VALUE] = float(total)
         counts_at += 8
         place += 1
@@ -82,7 +83,7 @@ def fill_summary(
             while inside < begin:
                 inner, place, inside = next_field(buffer, inside, begin)
                 if inner == 0x11:
-                    bits = signed(word(buffer, place))
+                    bits = signed(read_word(buffer, place))
             at = emit(out, at, block, series + at - first, 1, time_ms, bits)
     if is_stale:
         for place in range(first, at):
