@@ -29,6 +29,11 @@ def _signed(value: Any) -> Any:
 
 
 @compiled
+def _is_nan(bits: Any) -> Any:
+    return bits & U64(0x7FFFFFFFFFFFFFFF) > U64(0x7FF0000000000000)
+
+
+@compiled
 def _span(buf: Any, at: int, end: int) -> Any:
     """Return offset and length of a bucket span; the length is -1 where it is malformed."""
     offset, length = U64(0), U64(0)
@@ -51,17 +56,23 @@ def _span(buf: Any, at: int, end: int) -> Any:
 
 @compiled
 def _deltas(buf: Any, at: int, end: int, last: Any, out: Any, place: int, fill: bool) -> Any:
-    """Write the counts that add up to *last* and what follows; return how many and the newest."""
+    """
+    Write the counts that add up to *last* and what follows.
+
+    Return how many they are, the newest, and their sum.
+    """
     count = 0
+    total = U64(0)
     while at < end:
         value, at = read_varint(buf, at, end)
         if at < 0:
-            return -1, 0
+            return -1, last, total
         last += _signed(value)
+        total += U64(last)
         if fill:
             out[place + count] = np.float64(last)
         count += 1
-    return count, last
+    return count, last, total
 
 
 @compiled
@@ -94,7 +105,8 @@ def walk_histograms(
     """
     Read the histograms at *spans*; the first walk counts in *totals*, the second fills.
 
-    Of histogram *h*: `numbers[h]` is time, schema and reset hint; `bits[h]` the bits of count,
+    Of histogram *h*: `numbers[h]` is time, schema, reset hint, and whether its integers do not
+    add up to its count (to more than that, where its sum is NaN); `bits[h]` the bits of count,
     sum, zero threshold and zero count; `offsets[kind, h]` where its positive and negative buckets
     and its bounds begin. Index and count of buckets go to `indices[kind]` and `counts[kind]`;
     `floats` is a view of `counts[:2]` and bounds (`counts[2]`) as bits.
@@ -106,6 +118,7 @@ def walk_histograms(
         schema = U64(0)
         hint = U64(0)
         count = total = threshold = zeros = U64(0)
+        observed = in_zero = in_buckets = U64(0)
         is_float = False
         positive = negative = 0
         buckets_positive = buckets_negative = 0
@@ -174,18 +187,19 @@ def walk_histograms(
                     return MALFORMED
                 if number == 12:
                     place = first_positive + deltas_positive
-                    found, last_positive = _deltas(
+                    found, last_positive, more = _deltas(
                         buf, start, stop, last_positive, floats[0], place, fill
                     )
                     deltas_positive += found
                 else:
                     place = first_negative + deltas_negative
-                    found, last_negative = _deltas(
+                    found, last_negative, more = _deltas(
                         buf, start, stop, last_negative, floats[1], place, fill
                     )
                     deltas_negative += found
                 if found < 0:
                     return MALFORMED
+                in_buckets += more
             elif number in (10, 13, 16):
                 if wire == 2:
                     start, at = read_length(buf, at, end)
@@ -230,10 +244,12 @@ def walk_histograms(
                     return MALFORMED
                 if number == 1:
                     count, is_float = np.float64(value).view(np.uint64), False
+                    observed = value
                 elif number == 4:
                     schema = value
                 elif number == 6:
                     zeros = np.float64(value).view(np.uint64)
+                    in_zero = value
                 elif number == 14:
                     hint = value
                 else:
@@ -256,6 +272,9 @@ def walk_histograms(
             signed = _signed(schema & U64(0xFFFFFFFF))
             numbers[row, 1] = signed if -128 < signed <= 52 else -128
             numbers[row, 2] = np.int64(hint) if hint < U64(100) else 100
+            in_buckets += in_zero
+            off = in_buckets > observed or (in_buckets < observed and not _is_nan(total))
+            numbers[row, 3] = off and not is_float
             bits[row, 0], bits[row, 1], bits[row, 2], bits[row, 3] = count, total, threshold, zeros
     if fill:
         for kind in range(3):

@@ -55,6 +55,11 @@ def read_histograms(
         bounds=Runs(offsets[2], counts[2].view(np.float64)),
     ).at_most(GREATEST_SCHEMA)
     found.check()
+    if numbers[:, 3].any():
+        raise InvalidInputError(
+            f"histogram {int(numbers[:, 3].argmax())}: its count is not the sum of its buckets"
+            " (or less than that, where its sum is NaN); mend the sender"
+        )
     return times_ms, found
 
 
@@ -82,7 +87,7 @@ def _walk(
         np.zeros(bounds, dtype=np.uint64),
     )
     walked = (
-        np.zeros((rows, 3), dtype=np.int64),
+        np.zeros((rows, 4), dtype=np.int64),
         np.zeros((rows, 4), dtype=np.uint64),
         np.zeros((3, rows + 1), dtype=np.int64),
         (np.zeros(positive, dtype=np.int32), np.zeros(negative, dtype=np.int32)),
