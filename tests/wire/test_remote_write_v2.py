@@ -146,7 +146,8 @@ def test_a_request_becomes_columns() -> None:
     assert columns.exemplar_series.tolist() == [0, 0]
     assert columns.exemplar_times_ms.tolist() == [T0 - 5, 0]
     assert columns.exemplar_labels == ((("trace_id", "abc"),), ())
-    assert columns.senders.metadata(0) == (1, b"Requests.", b"1")
+    assert columns.metadata is not None
+    assert columns.metadata(0) == (1, b"Requests.", b"1")
     assert columns.described is not None
     assert columns.described[0] != 0
     assert columns.described[1] == 0
@@ -322,7 +323,7 @@ def test_a_stale_histogram_is_one() -> None:
 
 def test_a_resolution_beyond_prometheus_is_reduced() -> None:
     """Schema 9 and more become 8."""
-    _, found = read(histogram(schema=9, negative_spans=[], negative_deltas=[]))
+    _, found = read(histogram(schema=9, count_int=7, negative_spans=[], negative_deltas=[]))
     assert found.schema.tolist() == [8]
     assert sum(buckets(found.positive, 0).values()) == 5
 
@@ -341,6 +342,12 @@ def test_a_resolution_beyond_prometheus_is_reduced() -> None:
         ({"reset_hint": 77}, "reset hint"),
         ({"zero_threshold": float("nan")}, "zero threshold"),
         ({"custom_values": [1.0]}, "custom bounds"),
+        ({"count_int": 11}, "histogram 1: its count is not the sum of its buckets"),
+        ({"count_int": 13}, "not the sum of its buckets"),
+        ({"zero_count_int": 3}, "not the sum of its buckets"),
+        ({"positive_deltas": [1, 1, -1, 1]}, "not the sum of its buckets"),
+        ({"negative_deltas": [2**62]}, "not the sum of its buckets"),
+        ({"count_int": 11, "sum": float("nan")}, "not the sum of its buckets"),
         ({"timestamp": 4_102_444_800_000}, "Unix milliseconds"),
     ],
 )
@@ -348,6 +355,24 @@ def test_a_bad_histogram_is_refused_with_its_reason(changes: dict[str, Any], rea
     """Each fault by name, among good ones."""
     with pytest.raises(InvalidInputError, match=reason):
         read(histogram(), histogram(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count_int": 13, "sum": float("nan")},
+        {"count_float": 40.0, "positive_counts": [1.0] * 4, "positive_deltas": []}
+        | {"negative_counts": [1.0], "negative_deltas": []},
+        {"sum": STALE_NAN, "count_int": 0, "zero_count_int": 0}
+        | {"positive_spans": [], "positive_deltas": []}
+        | {"negative_spans": [], "negative_deltas": []},
+    ],
+    ids=["NaN observed", "of floats", "stale"],
+)
+def test_counts_that_need_not_add_up(changes: dict[str, Any]) -> None:
+    """NaN is in no bucket, sums of floats are rounded, and a stale marker has nothing."""
+    times_ms, _ = read(histogram(**changes))
+    assert times_ms == [T0]
 
 
 _sides = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 4)), max_size=4)
@@ -396,7 +421,7 @@ def test_any_histogram_is_read_as_protobuf_reads_it(
     if is_float:
         message.count_float = 7.5
     else:
-        message.count_int = 7
+        message.count_int = int(sum(sum(side.values()) for side in expected))
     body = message.SerializeToString()
     if unpacked and not is_float:
         deltas = list(message.positive_deltas)
@@ -410,7 +435,7 @@ def test_any_histogram_is_read_as_protobuf_reads_it(
     assert buckets(found.positive, 0) == expected[0]
     assert buckets(found.negative, 0) == expected[1]
     assert found.sum.tolist() == [total]
-    assert found.count.tolist() == [7.5 if is_float else 7]
+    assert found.count.tolist() == [7.5 if is_float else message.count_int]
 
 
 def test_version_1_has_exemplars_and_histograms_too() -> None:
@@ -509,9 +534,10 @@ def test_columns_outlive_the_memory_that_they_were_read_from(version: int) -> No
     )
     lent[:] = bytes(len(lent))
     for field in dataclasses.fields(WriteColumns):
-        if field.name != "senders":
+        if field.name not in {"senders", "metadata"}:
             assert repr(getattr(columns, field.name)) == repr(getattr(kept, field.name)), field.name
     one = np.array([0])
     assert label_texts(columns.senders.labels(one)) == label_texts(kept.senders.labels(one))
     if version == 2:
-        assert columns.senders.metadata(0) == kept.senders.metadata(0) == (1, b"Requests.", b"s")
+        assert columns.metadata is not None
+        assert columns.metadata(0) == (1, b"Requests.", b"s")

@@ -44,9 +44,11 @@ class Descriptions:
     def beside_series(self, one: Accepted) -> frozenset[MetricMetadata]:
         """Return the metadata beside the series of *one* that is not known of them."""
         request, rows = one.request, one.resolution.rows
-        if not isinstance(request, WriteColumns) or request.described is None:
+        if not isinstance(request, WriteColumns):
             return frozenset()
-        described = request.described
+        described, metadata = request.described, request.metadata
+        if described is None or metadata is None:
+            return frozenset()
         places = np.flatnonzero((described != 0) & (rows >= 0))
         places = places[self._known.undescribed(rows[places], described[places])]
         if not len(places):
@@ -56,7 +58,7 @@ class Descriptions:
         _, first = np.unique(both, axis=0, return_index=True)
         names = self._known.metrics
         return frozenset(
-            _of_family(names[number], *request.senders.metadata(place))
+            _of_family(names[number], *metadata(place))
             for place, number in zip(places[first].tolist(), both[first, 0].tolist(), strict=True)
         )
 

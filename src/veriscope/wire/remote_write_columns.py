@@ -4,7 +4,7 @@ Remote write messages as columns: what a receiver stores, and a key for each ser
 Only a server imports this module; senders need `remote_write` alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,9 +44,6 @@ class Senders(Protocol):
         Raises `InvalidInputError` where a label is malformed.
         """
 
-    def metadata(self, place: int) -> tuple[int, bytes, bytes]:
-        """Return type, help and unit that stand beside the series at *place*."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteColumns:
@@ -56,8 +53,9 @@ class WriteColumns:
     Sample *i* is `values[i]` at `timestamps_ms[i]` of series `series[i]`; the same goes for
     `histogram_*` and `exemplar_*`. `keys[s]`, two words, is a hash of the labels of series *s*
     under a secret key: equal only where the same was sent; zeros mean that it has none.
-    `described[s]` is such a hash of the metadata beside the series, 0 where there is none;
-    `families` are messages of metadata that stand alone.
+    Where a version has metadata beside series, `described[s]` is such a hash of that of series
+    *s*, 0 where there is none, and `metadata(s)` its type, help and unit. `families` are messages
+    of metadata that stand alone.
     """
 
     keys: NDArray[np.uint64]
@@ -73,6 +71,7 @@ class WriteColumns:
     exemplar_labels: tuple[Labels, ...]
     senders: Senders
     described: NDArray[np.uint64] | None = None
+    metadata: Callable[[int], tuple[int, bytes, bytes]] | None = None
     families: Sequence[bytes] = ()
 
     def __len__(self) -> int:

@@ -98,10 +98,6 @@ class _Senders:
         """Return the labels of the series at *places*."""
         return labels_of(self.message(), self.spans[places])
 
-    def metadata(self, place: int) -> tuple[int, bytes, bytes]:
-        """Never asked for: metadata has messages of its own in this version."""
-        raise NotImplementedError(place)
-
 
 def decode_v1(
     body: bytes | memoryview, key: tuple[int, int], recall: Callable[[], bytes] | None = None

@@ -156,6 +156,7 @@ def decode_v2(
         return _pairs(body, walked, _refs(spelt))
 
     times, values, labels = read_exemplars(body, walked.points[0, :exemplars], referred_labels)
+    senders = _Senders(cache(recall or partial(bytes, body)), walked)
     return WriteColumns(
         keys=keys,
         series=walked.sample_series,
@@ -168,8 +169,9 @@ def decode_v2(
         exemplar_times_ms=times,
         exemplar_values=values,
         exemplar_labels=labels,
-        senders=_Senders(cache(recall or partial(bytes, body)), walked),
+        senders=senders,
         described=described,
+        metadata=senders.metadata,
     )
 
 
