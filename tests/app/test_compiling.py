@@ -79,6 +79,18 @@ def test_without_a_folder_the_server_compiles_itself(run_kernels: Callable[[str]
     """)
 
 
+def test_a_full_disk_is_told(run_kernels: Callable[[str], None]) -> None:
+    """The server goes on: a kernel that could not be written works all the same."""
+    run_kernels("""
+    def write_nothing(*_):
+        raise OSError(28, "No space left on device")
+
+    tiny.kernel._cache._cache_file._save_data = write_nothing
+    assert ready(lambda: tiny.kernel(1)) == ["kernels_compiling", "kernels_not_kept"]
+    assert tiny.kernel(1) == 2
+    """)
+
+
 def test_nothing_is_compiled_once_closed(run_kernels: Callable[[str], None]) -> None:
     """A request that still needs a kernel is told to come again, even while it is compiled."""
     run_kernels("""

@@ -61,11 +61,7 @@ class Compiler:
             if error.kept:
                 await _compile_elsewhere(stop)
             else:
-                _log.warning(
-                    "kernels_not_kept",
-                    error="no folder for compiled kernels can be written to: each start compiles",
-                    hint=_CURE,
-                )
+                _warn_not_kept("no folder for compiled kernels can be written to")
             # What another process compiled is loaded by this; where there is none, it compiles.
             if await asyncio.to_thread(self._compile, stop):
                 _log.info("kernels_ready", seconds=round(perf_counter() - began, 1))
@@ -84,11 +80,14 @@ class Compiler:
         warm_up.warm_up()
 
     def _compile(self, stop: asyncio.Event) -> bool:
-        """Load or compile every kernel and return True, or return False once *stop* is set."""
+        """Load or compile every kernel; return whether all are ready: not where *stop* is set."""
         self._may.set(lambda: not stop.is_set())
         try:
             warm_up.warm_up()
         except NotCompiledError:
+            return False
+        except OSError as error:  # a full disk
+            _warn_not_kept(str(error))
             return False
         return True
 
@@ -110,6 +109,10 @@ class _Watch(event.Listener):
 
     def on_end(self, event: Any) -> None:
         """Do nothing."""
+
+
+def _warn_not_kept(reason: str) -> None:
+    _log.warning("kernels_not_kept", error=f"each start compiles anew: {reason}", hint=_CURE)
 
 
 async def _compile_elsewhere(stop: asyncio.Event) -> None:
