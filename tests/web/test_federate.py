@@ -213,6 +213,14 @@ async def test_odd_names_in_protobuf_are_escaped_likewise(
     assert (family.name, family.metric[0].label[0].name) == ("http.requests", "a.b")
 
 
+async def test_all_series_may_be_selected(web: Any, store: Store, now_ms: int) -> None:
+    """By a matcher that everything satisfies; no matcher selects nothing, as in Prometheus."""
+    write(store, now_ms, 1.0)
+    line = [f'up{{instance=""}} 1 {now_ms}']
+    assert (await federate(web, '{job=~".*"}'))[1:] == line
+    assert await federate(web, "{}") == []
+
+
 async def test_a_bad_selector_is_refused_in_words(web: Any) -> None:
     """400 and plain text, as Prometheus does."""
     async with web.get("/federate", params={"match[]": "sum(up)"}) as answer:

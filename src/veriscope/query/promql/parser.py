@@ -18,6 +18,7 @@ from veriscope.query.promql.ast import (
     StringLiteral,
     Unary,
     ValueType,
+    VectorSelector,
     value_type,
 )
 from veriscope.query.promql.lexer import Kind, Token, unquote
@@ -53,8 +54,22 @@ def parse(text: str) -> Expr:
         raise ParseError("expression is nested too deeply", text=text) from error
 
 
+def parse_selector(text: str) -> VectorSelector:
+    """Return the series selector *text*, which may select everything; raises as `parse` does."""
+    return _Parser(text).selector()
+
+
 class _Parser(SelectorReader):
     """Reads an expression."""
+
+    def selector(self) -> VectorSelector:
+        """Return the series selector; nothing may follow it."""
+        if self._ahead().kind is not Kind.IDENTIFIER and not self._is("{"):
+            raise self._unexpected()
+        found = self._selector()
+        if self._ahead().kind is not Kind.END:
+            raise self._unexpected()
+        return found
 
     def whole(self) -> Expr:
         """Return the expression; nothing may follow it."""

@@ -88,10 +88,10 @@ def series_fetches(given: Parameters) -> tuple[SeriesFetch, ...]:
     return tuple(SeriesFetch(matchers, start_ms, end_ms) for matchers in selectors)
 
 
-def match_selectors(given: Parameters) -> list[tuple[Matcher, ...]]:
-    """Return the matchers of each `match[]`."""
+def match_selectors(given: Parameters, *, all_series: bool = False) -> list[tuple[Matcher, ...]]:
+    """Return the matchers of each `match[]`; only with *all_series* may they select everything."""
     try:
-        return [parse_matchers(text) for text in given.all("match[]")]
+        return [parse_matchers(text, all_series=all_series) for text in given.all("match[]")]
     except ParseError as error:
         raise bad_parameter("match[]", error) from error
 

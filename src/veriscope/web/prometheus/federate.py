@@ -93,7 +93,8 @@ class Federation:
         """Answer with the newest sample, within the look-back, of each series of `match[]`."""
         try:
             given = await Parameters.of(request)
-            selectors = match_selectors(given)
+            # As in Prometheus, `{job=~".*"}` is everything here, but `{}` is nothing.
+            selectors = [some for some in match_selectors(given, all_series=True) if some]
         except VeriscopeError as error:
             return plain(400, str(error))
         form = _negotiated(request.headers.get("accept", ""))
