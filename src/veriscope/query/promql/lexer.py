@@ -1,5 +1,6 @@
 """PromQL text to tokens, each with its place; the words of the faults are Prometheus'."""
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -112,6 +113,7 @@ _MAX_DURATION_MS: Final = (2**63 - 1) // 1_000_000
 _SPACE: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _WORD: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC_WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_INT64_LIMIT: Final = 2.0**63
 _NUMERIC: Final = re.compile(
     r"0[xX][0-9a-fA-F_]*|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]*)?"
 )
@@ -169,7 +171,9 @@ def number(text: str) -> float:
     if digits.startswith("0x"):
         return float(int(digits, 16))
     if len(digits) > 1 and digits[0] == "0" and digits.isdigit() and max(digits) < "8":
-        return float(int(digits, 8))
+        octal = int(digits, 8)
+        if octal < _INT64_LIMIT:
+            return float(octal)
     return float(digits)
 
 
@@ -348,23 +352,25 @@ class _Lexer:
         if found is None or glued:
             shown = self._text[self._at : end]
             raise self._error(f"bad number or duration syntax: {_quoted(shown)}")
-        if kind is Kind.NUMBER and not _is_number(found[0]):
+        if kind is Kind.NUMBER and (fault := _number_fault(found[0])):
             raise self._error(
-                f"error parsing number: strconv.ParseFloat: parsing {_quoted(found[0])}: "
-                "invalid syntax"
+                f"error parsing number: strconv.ParseFloat: parsing {_quoted(found[0])}: {fault}"
             )
         self._add(kind, found[0])
 
 
-def _is_number(text: str) -> bool:
-    """Refuse half a number, such as `0x` and `1e`, and underscores but between digits."""
+def _number_fault(text: str) -> str:
+    """Return what Go has against *text* as a number, `""` where it is one."""
+    # Half a number, such as `0x` and `1e`, or an underscore but between digits.
     if re.search(r"_(?![0-9a-fA-F])|\._", text) is not None:
-        return False
+        return "invalid syntax"
     try:
-        number(text)
-    except ValueError:
-        return False
-    return True
+        value = number(text)
+    except (OverflowError, ValueError):
+        return "invalid syntax"
+    if text[:2].lower() == "0x" and value >= _INT64_LIMIT:
+        return "invalid syntax"
+    return "value out of range" if math.isinf(value) else ""
 
 
 def _char(char: str) -> str:
