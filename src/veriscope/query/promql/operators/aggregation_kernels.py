@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriscope.query.promql.order_kernels import order_around, quantile_of_sorted
-from veriscope.query.promql.sum_kernels import kahan
+from veriscope.query.promql.sum_kernels import add_to_mean, kahan, mean_of
 from veriscope.signals.compiled import compiled
 
 AVG: Final = 0
@@ -107,30 +107,23 @@ def _means(
                 continue
             value, column = values[row, step], step - begin
             counts[group, column] += 1
-            count = counts[group, column]
-            if count == 1:
+            if counts[group, column] == 1:
                 out[group, step] = value
                 continue
-            if not stepwise[group, column]:
-                total, rest = kahan(value, out[group, step], rests[group, column])
-                if not np.isinf(total):
-                    out[group, step], rests[group, column] = total, rest
-                    continue
-                stepwise[group, column] = True
-                out[group, step] /= count - 1
-                rests[group, column] /= count - 1
-            share = (count - 1) / count
-            out[group, step], rests[group, column] = kahan(
-                value / count, share * out[group, step], share * rests[group, column]
+            out[group, step], rests[group, column], stepwise[group, column] = add_to_mean(
+                value,
+                counts[group, column],
+                out[group, step],
+                rests[group, column],
+                stepwise[group, column],
             )
     for group in range(len(out)):
         for step in range(begin, stop):
             column = step - begin
-            if stepwise[group, column]:
-                out[group, step] += rests[group, column]
-            elif counts[group, column] > 0:
-                count = counts[group, column]
-                out[group, step] = out[group, step] / count + rests[group, column] / count
+            count = counts[group, column]
+            if count > 0:
+                rest = rests[group, column]
+                out[group, step] = mean_of(out[group, step], rest, count, stepwise[group, column])
 
 
 @compiled

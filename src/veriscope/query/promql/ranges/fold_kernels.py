@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from veriscope.query.promql.ranges.variance_kernels import COLUMNS, variances
 from veriscope.query.promql.ranges.window_kernels import cut_fresh
-from veriscope.query.promql.sum_kernels import kahan, two_sum
+from veriscope.query.promql.sum_kernels import add_to_mean, kahan_sum, mean_of, two_sum
 from veriscope.signals.compiled import compiled
 
 AVG: Final = 0
@@ -139,7 +139,7 @@ def _sums(
                     count = float(stop - start)
                     out[step] = total / count + rest / count
                 continue
-        out[step] = _sum(values, start, stop) if op == SUM else _mean(values, start, stop)
+        out[step] = kahan_sum(values, start, stop) if op == SUM else _mean(values, start, stop)
 
 
 @compiled
@@ -162,31 +162,12 @@ def _run_totals(
 
 
 @compiled
-def _sum(values: NDArray[np.float64], start: int, stop: int) -> float:
-    total, rest = 0.0, 0.0
-    for place in range(start, stop):
-        total, rest = kahan(values[place], total, rest)
-    return total if np.isinf(total) else total + rest
-
-
-@compiled
 def _mean(values: NDArray[np.float64], start: int, stop: int) -> float:
-    """Return the mean; from where the sum would overflow on, of means, as Prometheus does."""
-    total, rest = values[start], 0.0
-    mean, stepwise, count = 0.0, False, 1.0
+    total, rest, stepwise = values[start], 0.0, False
     for place in range(start + 1, stop):
         count = float(place - start + 1)
-        if not stepwise:
-            added, error = kahan(values[place], total, rest)
-            if not np.isinf(added):
-                total, rest = added, error
-                continue
-            stepwise = True
-            mean = total / (count - 1)
-            rest /= count - 1
-        share = (count - 1) / count
-        mean, rest = kahan(values[place] / count, share * mean, share * rest)
-    return mean + rest if stepwise else total / count + rest / count
+        total, rest, stepwise = add_to_mean(values[place], count, total, rest, stepwise)
+    return mean_of(total, rest, float(stop - start), stepwise)
 
 
 @compiled

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from veriscope.query.promql.ranges.rate_kernels import DELTA, extrapolated
 from veriscope.query.promql.ranges.window_kernels import cut
+from veriscope.query.promql.sum_kernels import kahan_sum
 from veriscope.signals.compiled import compiled
 
 CHANGES: Final = 5
@@ -70,18 +71,18 @@ def rollup_rows(
             elif op in (MIN, MAX):
                 out[row, step] = _extreme(op, figures, start, stop)
             elif op in (SUM, AVG):
-                total = _total(figures, start, stop)
+                total = kahan_sum(figures, start, stop)
                 if op == AVG:
-                    total /= _total(counts, start, stop)
+                    total /= kahan_sum(counts, start, stop)
                 out[row, step] = total
             elif op == COUNT:
-                out[row, step] = _total(counts, start, stop)
+                out[row, step] = kahan_sum(counts, start, stop)
             elif op in (CHANGES, RESETS):
-                out[row, step] = _total(figures, start, stop) + _between(
+                out[row, step] = kahan_sum(figures, start, stop) + _between(
                     op, first, last, start, stop
                 )
             else:
-                count = _total(counts, start, stop)
+                count = kahan_sum(counts, start, stop)
                 if count < 2:
                     present[row, step] = False
                     continue
@@ -98,23 +99,6 @@ def rollup_rows(
                     first_ms + step * step_ms,
                     length_ms,
                 )
-
-
-@compiled
-def _total(figures: NDArray[np.float64], start: int, stop: int) -> float:
-    """Return the sum with Neumaier's compensation, plain where it is not finite."""
-    total, lost = 0.0, 0.0
-    for place in range(start, stop):
-        value = figures[place]
-        new = total + value
-        if abs(total) >= abs(value):
-            lost += (total - new) + value
-        else:
-            lost += (value - new) + total
-        total = new
-    if np.isfinite(total):
-        total += lost
-    return total
 
 
 @compiled
