@@ -145,6 +145,7 @@ class Databases:
         )
         for table in str(tables).split():
             self._connection.query(f"TRUNCATE TABLE {name}.{table}")
+            self._connection.query(f"SYSTEM START MERGES {name}.{table}")
         self._free.append(name)
 
 
