@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veriscope.signals import STALE_NAN, SampleBatch, to_labels
-from veriscope.store import Store
+from veriscope.store import Store, rollup_slices
 from veriscope.store.commits import Commit, CommitLog
 from veriscope.store.labels import LabelCache
 from veriscope.store.rollups import HOUR_MS, MINUTES_MS, TABLES, RollupKeeper
@@ -102,6 +102,31 @@ def test_roll_ups_say_what_the_samples_say(store: Store, points: dict[int, float
         for end, samples in buckets.items():
             for name, expected in hand(samples).items():
                 assert found[end][name] == pytest.approx(expected, nan_ok=True), (end, name)
+
+
+def test_roll_ups_in_slices_are_those_of_the_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many statements it takes, so that none needs much memory."""
+
+    def figures() -> list[dict[str, Any]]:
+        each = [rows(store, length, metric) for length in TABLES for metric in "mno"]
+        return [{**row, "version": 0} for found in each for row in found]
+
+    points = {second: float(second % 7) for second in range(0, 900, 30)}
+    for metric in "mno":
+        for series in "abcdef":
+            write(store, series, points, metric)
+    keeper(store).fill(T0 + 2 * HOUR_MS)
+    whole = figures()
+    assert sum(row["samples"] for row in whole) == 2 * 3 * 6 * len(points)
+    store._engine.command("TRUNCATE TABLE rollups_5m")
+    store._engine.command("TRUNCATE TABLE rollups_1h")
+    monkeypatch.setattr(rollup_slices, "SAMPLES_AT_ONCE", 50)
+    again = keeper(store)
+    again._unsure = True
+    again.fill(T0 + 2 * HOUR_MS)
+    assert figures() == whole
 
 
 def test_what_is_sent_twice_counts_once(store: Store) -> None:

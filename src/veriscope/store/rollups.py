@@ -12,6 +12,7 @@ from veriscope.signals import STALE_BITS, FetchLimits, LabelSets, RollupFetch, R
 from veriscope.store.commits import Commit, CommitLog
 from veriscope.store.engine import Engine
 from veriscope.store.labels import LabelCache
+from veriscope.store.rollup_slices import IN_SLICE, slices
 from veriscope.store.scan import check_samples, check_series
 from veriscope.store.select import find_histograms, select_rollups
 from veriscope.store.state import StateStore
@@ -24,7 +25,7 @@ TABLES: Final = {MINUTES_MS: "rollups_5m", HOUR_MS: "rollups_1h"}
 _SETTLING_MS: Final = 300_000
 """An hour is rolled up when it has been over for this long; what comes later is late."""
 _AT_ONCE: Final = 24
-"""Hours that are rolled up by one statement, so that its memory is bounded."""
+"""Hours that are rolled up together."""
 _STATE: Final = "rollups"
 
 _FROM_SAMPLES: Final = f"""
@@ -61,6 +62,7 @@ FROM
         FROM samples FINAL
         WHERE ts > fromUnixTimestamp64Milli({{after:Int64}}, 'UTC')
             AND ts <= fromUnixTimestamp64Milli({{until:Int64}}, 'UTC')
+            AND {IN_SLICE}
     )
     -- Stale markers in a frame of their own: they stand between no two samples.
     WINDOW series AS (PARTITION BY metric, id, live ORDER BY time
@@ -101,6 +103,7 @@ FROM
         FROM rollups_5m FINAL
         WHERE ts > fromUnixTimestamp64Milli({{after:Int64}}, 'UTC')
             AND ts <= fromUnixTimestamp64Milli({{until:Int64}}, 'UTC')
+            AND {IN_SLICE}
     ) AS part
     WINDOW series AS (PARTITION BY part.metric, part.id, part.count > 0 ORDER BY part.ts
         ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
@@ -324,8 +327,9 @@ class RollupKeeper:
             "version": time.time_ns(),
         }
         try:
-            self._engine.command(_FROM_SAMPLES, span)
-            self._engine.command(_FROM_MINUTES, span)
+            for part in slices(self._engine, span["after"], span["until"]):
+                self._engine.command(_FROM_SAMPLES, span | part)
+                self._engine.command(_FROM_MINUTES, span | part)
         except BaseException:
             with self._lock:
                 progress.late |= hours
