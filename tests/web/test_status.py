@@ -66,6 +66,27 @@ async def test_the_page_is_served_for_its_own_paths(web: Any, path: str) -> None
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("POST", "/api/v1/nothing", 404, None),
+        ("GET", "/v1/nothing", 404, None),
+        ("GET", "/api/v1/read", 405, "POST"),
+        ("GET", "/api/v1/admin/tsdb/snapshot", 405, "POST, PUT"),
+        ("PUT", "/api/v1/query", 405, "GET, HEAD, POST"),
+        ("DELETE", "/explore", 405, "GET, HEAD"),
+        ("POST", "/-/ready", 405, "GET, HEAD"),
+    ],
+)
+async def test_other_paths_and_methods_are_told_apart(
+    web: Any, method: str, path: str, status: int, allow: str | None
+) -> None:
+    """404 where there is nothing, 405 and what there is where only the method is another."""
+    async with web.session.request(method, web.base + path) as answer:
+        assert answer.status == status
+        assert answer.headers.get("Allow") == allow
+
+
 async def test_assets_are_served_for_ever_and_only_those(web: Any) -> None:
     """A hashed name never changes meaning; a missing asset is not the page."""
     async with web.get("/") as answer:
