@@ -30,6 +30,8 @@ ENGINE: Final = "ngspice"
 """The engine's name, in labels and log records."""
 
 _OUTPUT_BYTES: Final = 1 << 20
+# Simulates nothing, for ever: whatever ends it, a circuit did not come first.
+_ENDLESS: Final = "* endless\n.control\nwhile 1\nend\n.endc\n.end\n"
 _log = structlog.get_logger("genrf.spice")
 _tracer = trace.get_tracer(__name__)
 
@@ -96,7 +98,7 @@ class Simulator:
         simulated: str | None = deck if self._sabotage is None else self._sabotage(deck)
         with tempfile.TemporaryDirectory(prefix="genrf-spice-") as name:
             folder = Path(name)
-            (folder / "deck.cir").write_text(deck if simulated is None else simulated)
+            (folder / "deck.cir").write_text(_ENDLESS if simulated is None else simulated)
             with self._child(folder) as child:
                 if simulated is None:
                     _end(child)
