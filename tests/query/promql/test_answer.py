@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veriscope.query.promql import PromqlEngine, encode
-from veriscope.query.promql.floats import format_float, format_floats
+from veriscope.query.promql.float_texts import format_floats
+from veriscope.query.promql.floats import format_float
 from veriscope.signals import Grid
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from veriscope.query.promql.answer_kernels import LONGEST_FRAME, LONGEST_POINT, write_series
-from veriscope.query.promql.floats import format_floats
+from veriscope.query.promql.float_texts import format_floats
 from veriscope.query.promql.histograms.text import as_json
 from veriscope.query.promql.histograms.windows import histogram_samples
 from veriscope.query.promql.result import QueryResult, ResultKind

@@ -1,15 +1,8 @@
 """Numbers as Prometheus prints them: the shortest digits that round-trip."""
 
+import math
 from decimal import Decimal
 from typing import Final
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from veriscope.query.promql.answer_kernels import write_texts
-from veriscope.query.promql.number_kernels import LONGEST_FLOAT
-from veriscope.query.promql.threads import frozen
 
 _GENERAL_BELOW: Final = 1e6
 _GENERAL_FROM: Final = 1e-4
@@ -20,7 +13,7 @@ def format_float(value: float) -> str:
     """Return *value* as Go's `strconv.FormatFloat(value, 'f', -1, 64)` does."""
     if value != value:  # noqa: PLR0124 - NaN alone differs from itself
         return "NaN"
-    if value in {np.inf, -np.inf}:
+    if value in {math.inf, -math.inf}:
         return "+Inf" if value > 0 else "-Inf"
     text = repr(value)
     if "e" in text:
@@ -31,7 +24,7 @@ def format_float(value: float) -> str:
 def format_general(value: float) -> str:
     """Return *value* as Go's verb `%g` prints it: shortest digits, large and small ones `e`."""
     text = format_float(value)
-    if not np.isfinite(value) or value == 0 or _GENERAL_FROM <= abs(value) < _GENERAL_BELOW:
+    if not math.isfinite(value) or value == 0 or _GENERAL_FROM <= abs(value) < _GENERAL_BELOW:
         return text
     digits = Decimal(repr(value)).normalize().as_tuple().digits
     mantissa, exponent = f"{value:.{len(digits) - 1}e}".split("e")
@@ -40,18 +33,4 @@ def format_general(value: float) -> str:
 
 def format_fixed(value: float) -> str:
     """Return *value* as Go's verb `%f` prints it: six digits after the point."""
-    return f"{value:f}" if np.isfinite(value) else format_float(value)
-
-
-def format_floats(values: NDArray[np.float64]) -> pa.Array:
-    """
-    Return each of *values* as Prometheus' API writes it, in one Arrow string column.
-
-    The shortest digits that round-trip; without an exponent from 1e-6 to below 1e21.
-    """
-    out = np.empty(len(values) * LONGEST_FLOAT, dtype=np.uint8)
-    bounds = np.zeros(len(values) + 1, dtype=np.int32)
-    size = write_texts(frozen(np.asarray(values, dtype=np.float64)), out, bounds)
-    return pa.StringArray.from_buffers(
-        len(values), pa.py_buffer(bounds), pa.py_buffer(out[:size].tobytes())
-    )
+    return f"{value:f}" if math.isfinite(value) else format_float(value)

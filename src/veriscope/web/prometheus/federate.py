@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from veriscope.query.promql.floats import format_floats
+from veriscope.query.promql.float_texts import format_floats
 from veriscope.signals import (
     METRIC_NAME,
     Labels,

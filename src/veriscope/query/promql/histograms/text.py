@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from veriscope.query.promql.floats import format_floats
+from veriscope.query.promql.float_texts import format_floats
 from veriscope.query.promql.histograms import buckets
 from veriscope.signals.histograms import Histograms
 
