@@ -12,6 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ pytestmark = [
 ]
 
 STEPS, RESET_AT = 200, 130
-NOW_MS = int(time.time()) // 15 * 15_000 - 30_000
+
+
+@cache
+def now_ms() -> int:
+    """Return a time half a minute before the first test; the module was read long before."""
+    return int(time.time()) // 15 * 15_000 - 30_000
 
 
 def latencies() -> Histograms:
@@ -75,7 +81,7 @@ def latencies() -> Histograms:
 def samples() -> RaggedSamples:
     """Return the histograms of one series, one in 15 s."""
     nothing = np.zeros(1, dtype=np.int64)
-    times = NOW_MS - np.arange(STEPS, dtype=np.int64)[::-1] * 15_000
+    times = now_ms() - np.arange(STEPS, dtype=np.int64)[::-1] * 15_000
     native = HistogramSamples(np.zeros(STEPS, dtype=np.int64), times, latencies())
     row = Segment(nothing, nothing, np.empty(0, dtype=np.int64), np.empty(0), native)
     labels = LabelSets([to_labels({"__name__": "latency", "job": "a"})])
@@ -105,7 +111,7 @@ def write(url: str) -> None:
 def read(url: str) -> list[tuple[Labels, list[list[tuple[int, Any]]]]]:
     """Return labels and chunks of what a remote read answers."""
     matcher = delimited(2, b"__name__") + delimited(3, b"latency")
-    span = b"\x08" + varint(NOW_MS - STEPS * 15_000) + b"\x10" + varint(NOW_MS)
+    span = b"\x08" + varint(now_ms() - STEPS * 15_000) + b"\x10" + varint(now_ms())
     body = delimited(1, span + delimited(3, matcher)) + b"\x10\x01"
     answer = post(f"{url}/api/v1/read", body)
     return [(labels, chunks) for _, labels, chunks in read_frames(answer)]
@@ -190,7 +196,7 @@ def test_our_chunks_say_what_prometheus_own_say(served: str, prometheus: Any) ->
     expected, found = flat(read(theirs)), flat(read(served))
     assert len(expected) == STEPS
     assert found == expected
-    reset_ms = NOW_MS - (STEPS - 1 - RESET_AT) * 15_000
+    reset_ms = now_ms() - (STEPS - 1 - RESET_AT) * 15_000
     assert reset_ms in {chunk[0][0] for _, chunks in read(served) for chunk in chunks}
 
 
@@ -224,8 +230,8 @@ def test_a_prometheus_scrapes_our_histograms(served: str, prometheus: Any) -> No
         f"  static_configs: [{{targets: ['{served.removeprefix('http://')}']}}]\n"
     )
     deadline = time.monotonic() + 60
-    while not (found := ask(federating, "latency", NOW_MS)):
+    while not (found := ask(federating, "latency", now_ms())):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert numbers(found) == numbers(ask(served, "latency", NOW_MS))
+    assert numbers(found) == numbers(ask(served, "latency", now_ms()))
     assert found[0]["metric"] == {"__name__": "latency", "job": "a"}
