@@ -16,6 +16,7 @@ from veriscope.signals import (
 )
 from veriscope.store.engine import Engine
 from veriscope.store.errors import FetchTooLargeError
+from veriscope.store.growing import GrowingColumn
 from veriscope.store.labels import LabelCache
 from veriscope.store.native import read_histograms
 from veriscope.store.select import Statement, select_histograms, select_raw, settings
@@ -34,15 +35,13 @@ def scan(
 
     Where it is known that there are no *histograms*, they need not be asked for.
     """
-    ids, times, values = _samples(engine, select_raw(fetch), limits)
-    check_samples(len(ids), limits)
+    series, starts, times, values = _samples(engine, select_raw(fetch), limits)
+    check_samples(len(times), limits)
     native = engine.ask(select_histograms(fetch), limits) if histograms else None
-    starts = np.flatnonzero(np.diff(ids, prepend=~ids[:1]))
-    stops = np.append(starts[1:], len(ids)) if len(ids) else starts
-    series = ids[starts]
+    stops = np.append(starts[1:], len(times)) if len(starts) else starts
     if native is not None and native.num_rows:
         only = np.setdiff1d(native["id"].to_numpy(), series)
-        nothing = np.full(len(only), len(ids))
+        nothing = np.full(len(only), len(times))
         series = np.concatenate([series, only])
         starts, stops = np.concatenate([starts, nothing]), np.concatenate([stops, nothing])
     check_series(len(series), limits)
@@ -61,17 +60,23 @@ def scan(
 
 def _samples(
     engine: Engine, statement: Statement, limits: FetchLimits
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return ids, times and values; in blocks the engine takes a third of the memory for them."""
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the series, where the samples of each begin, and all times and values."""
+    times, values = GrowingColumn(np.int64), GrowingColumn(np.float64)
+    series, starts = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)]
+    before = np.empty(0, dtype=np.uint64)
     blocks = engine.stream(statement.sql, statement.parameters, settings(limits), limits.cancel)
     with closing(blocks):
-        columns = list(zip(*blocks, strict=True)) or [(), (), ()]
-    ids, times, values = columns
-    return (
-        np.concatenate([np.empty(0, dtype=np.uint64), *ids]),
-        np.concatenate([np.empty(0, dtype=np.int64), *times]),
-        np.concatenate([np.empty(0), *values]),
-    )
+        for block_ids, block_times, block_values in blocks:
+            # The id itself is kept once a series: it would be a third of the memory.
+            first = before if len(before) else ~block_ids[:1]
+            new = np.flatnonzero(np.diff(block_ids, prepend=first))
+            series.append(block_ids[new])
+            starts.append(new + len(times))
+            before = block_ids[-1:]
+            times.extend(block_times)
+            values.extend(block_values)
+    return np.concatenate(series), np.concatenate(starts), times.whole(), values.whole()
 
 
 def _histograms(native: pa.Table, series: NDArray[np.uint64]) -> HistogramSamples | None:
