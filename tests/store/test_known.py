@@ -98,6 +98,24 @@ def test_a_series_covers_nothing_at_first() -> None:
     assert known.uncovered(row, times).tolist() == [True, False, False, True]
 
 
+def test_a_series_begins_to_count_once() -> None:
+    """At a time before its point, by a day at most, that none of its points reached yet."""
+    known, day = known_of(["a", "b"], [1, 2]), 24 * 3_600_000
+    rows = np.array([0, 0, 1, 1], dtype=np.int32)
+    times = day + np.array([10, 20, 10, 30])
+    starts = day + np.array([5, 5, 10, 20])
+    assert known.starts(rows, times, starts).tolist() == [True, False, False, True]
+    assert known.starts(rows, times, starts).tolist() == [False, False, False, False]
+    assert known.starts(rows[:1], times[:1] + 20, starts[:1] + 20).tolist() == [True]
+    row, times = rows[3:], day + np.array([40])
+    for start, begun in ((0, False), (-5, False), (2**63 - 1, False), (day + 30, False)):
+        assert known.starts(row, times, np.array([start])).tolist() == [begun]
+    assert known.starts(row, 3 * times, 3 * times - day - 1).tolist() == [False]
+    assert known.starts(row, 5 * times, 5 * times - day).tolist() == [True]
+    known.forget_starts()
+    assert known.starts(row, times, times - 1).tolist() == [True]
+
+
 def test_it_takes_little_memory() -> None:
     """A hundred bytes and some for each series."""
     known = known_of(["m"] * 100_000, list(range(100_000)))

@@ -76,6 +76,12 @@ def options() -> QueryOptions:
 
 
 @pytest.fixture
+def limits() -> IngestOptions:
+    """Return the limits of what is accepted; small ones."""
+    return IngestOptions(max_body_bytes=ByteSize(100_000), max_message_bytes=ByteSize(200_000))
+
+
+@pytest.fixture
 def sources(store: Store) -> ApiSources:
     """Return what the API shows beside queries; as little as there can be."""
     return ApiSources(exemplars=store.exemplars, statistics=store.cardinality)
@@ -83,12 +89,16 @@ def sources(store: Store) -> ApiSources:
 
 @pytest.fixture
 async def web(
-    store: Store, access: Access, options: QueryOptions, sources: ApiSources
+    store: Store,
+    access: Access,
+    options: QueryOptions,
+    limits: IngestOptions,
+    sources: ApiSources,
 ) -> AsyncIterator[Served]:
     """Serve the application with small limits on a free port."""
     registry, clock, stop = CollectorRegistry(), SystemClock(), asyncio.Event()
     ingest = MetricIngest(
-        IngestOptions(max_body_bytes=ByteSize(100_000), max_message_bytes=ByteSize(200_000)),
+        limits,
         decode=store.metrics.decode,
         insert=store.metrics.insert,
         registry=registry,

@@ -1,10 +1,12 @@
 """Remote write over HTTP: every kind of bad request has its answer, and harms nothing else."""
 
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
 
+from veriscope.ingest import IngestOptions
 from veriscope.signals import SampleBatch, to_labels
 from veriscope.store import EngineError, SeriesLimits, Store
 from veriscope.wire import remote_write
@@ -175,6 +177,27 @@ async def test_version_2_is_stored_and_counted(web: Any) -> None:
 async def test_version_1_is_what_a_sender_means_otherwise(web: Any, content_type: str) -> None:
     """It asks for no counts and gets none."""
     assert await _written(web, message(), content_type) == (204, [None, None, None])
+
+
+@pytest.mark.parametrize(
+    ("limits", "increase"),
+    [(IngestOptions(start_timestamp_zeros=True), 5.0), (IngestOptions(), 0.0)],
+    ids=("asked", "not-asked"),
+)
+async def test_a_counter_that_appears_has_increased(web: Any, increase: float) -> None:
+    """Where it says when it began, and that is asked for; the answer counts what was sent."""
+    start = b"\x18" + varint(T0 - 60_000)
+    samples = (
+        delimited(2, b"\x09" + struct.pack("<d", 5.0) + b"\x10" + varint(time_ms) + start)
+        for time_ms in (T0, T0 + 60_000)
+    )
+    symbols = b"".join(delimited(4, text) for text in (b"", b"__name__", b"a"))
+    body = symbols + delimited(5, delimited(1, b"\x01\x02") + b"".join(samples))
+    assert await _written(web, body) == (204, ["2", "0", "0"])
+    query = {"query": "increase(a[5m])", "time": str((T0 + 60_000) / 1000)}
+    async with web.get("/api/v1/query", params=query) as answer:
+        [found] = (await answer.json())["data"]["result"]
+    assert float(found["value"][1]) == increase
 
 
 async def test_a_limit_on_series_refuses_the_new_ones_only(

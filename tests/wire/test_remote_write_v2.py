@@ -29,12 +29,12 @@ count_int 1 uint64, count_float 2 double, sum 3 double, schema 4 sint32, zero_th
 zero_count_int 6 uint64, zero_count_float 7 double, negative_spans 8 *BucketSpan,
 negative_deltas 9 *sint64, negative_counts 10 *double, positive_spans 11 *BucketSpan,
 positive_deltas 12 *sint64, positive_counts 13 *double, reset_hint 14 int32, timestamp 15 int64,
-custom_values 16 *double
+custom_values 16 *double, start_timestamp 17 int64
 """
 _MESSAGES = {
     "BucketSpan": "offset 1 sint32, length 2 uint32",
     "Histogram": _HISTOGRAM,
-    "Sample": "value 1 double, timestamp 2 int64",
+    "Sample": "value 1 double, timestamp 2 int64, start_timestamp 3 int64",
     "Exemplar": "labels_refs 1 *uint32, value 2 double, timestamp 3 int64",
     "Metadata": "type 1 int32, help_ref 3 uint32, unit_ref 4 uint32",
     "TimeSeries": "labels_refs 1 *uint32, samples 2 *Sample, histograms 3 *Histogram,"
@@ -111,7 +111,10 @@ def request(*series: dict[str, Any]) -> bytes:
         built.append(
             M["TimeSeries"](
                 labels_refs=symbols.refs(*labels),
-                samples=[M["Sample"](value=v, timestamp=t) for t, v in one.get("samples", ())],
+                samples=[
+                    M["Sample"](value=value, timestamp=time_ms, start_timestamp=sum(start))
+                    for time_ms, value, *start in one.get("samples", ())
+                ],
                 histograms=one.get("histograms", ()),
                 exemplars=exemplars,
                 metadata=M["Metadata"](
@@ -152,6 +155,27 @@ def test_a_request_becomes_columns() -> None:
     assert columns.described[0] != 0
     assert columns.described[1] == 0
     assert len(columns) == 5
+
+
+def test_a_point_says_when_it_began_to_count() -> None:
+    """Itself as since 2.0-rc.4, or its series as before, for all points without a start."""
+    up, down = {"__name__": "up"}, {"__name__": "down"}
+    body = request(
+        {"labels": down, "samples": [(T0, 1.0, T0 - 5), (T0 + 1, 2.0)]},
+        {
+            "labels": up,
+            "samples": [(T0, 1.0), (T0 + 1, 2.0, T0 - 7)],
+            "histograms": [histogram(), histogram(start_timestamp=T0 - 8)],
+            "created": T0 - 9,
+        },
+    )
+    columns = decode_v2(body, KEY)
+    assert columns.starts_ms is not None
+    assert columns.starts_ms.tolist() == [T0 - 5, 0, T0 - 9, T0 - 7]
+    assert columns.histogram_starts_ms is not None
+    assert columns.histogram_starts_ms.tolist() == [T0 - 9, T0 - 8]
+    without = decode_v2(request({"labels": up, "samples": [(T0, 1.0)]}), KEY)
+    assert (without.starts_ms, without.histogram_starts_ms) == (None, None)
 
 
 def test_a_series_is_known_by_what_its_symbols_say() -> None:
@@ -268,7 +292,7 @@ def read(*histograms: Any) -> tuple[list[int], Histograms]:
     parts = [one.SerializeToString() for one in histograms]
     ends = np.cumsum([0, *map(len, parts)])
     spans = np.stack((ends[:-1], ends[1:]), axis=1)
-    times_ms, found = read_histograms(np.frombuffer(b"".join(parts), dtype=np.uint8), spans)
+    times_ms, _, found = read_histograms(np.frombuffer(b"".join(parts), dtype=np.uint8), spans)
     return times_ms.tolist(), found
 
 
@@ -430,7 +454,7 @@ def test_any_histogram_is_read_as_protobuf_reads_it(
         loose = b"".join(b"\x60" + varint(number) for number in zigzag)
         body = loose + message.SerializeToString()
     spans_of = np.array([[0, len(body)]])
-    times_ms, found = read_histograms(np.frombuffer(body, dtype=np.uint8), spans_of)
+    times_ms, _, found = read_histograms(np.frombuffer(body, dtype=np.uint8), spans_of)
     assert times_ms.tolist() == [T0]
     assert buckets(found.positive, 0) == expected[0]
     assert buckets(found.negative, 0) == expected[1]
@@ -511,6 +535,7 @@ def everything(version: int) -> bytes:
                 "exemplars": [({"trace_id": "abc"}, 0.25, T0)],
                 "histograms": [histogram()],
                 "metadata": (1, "Requests.", "s"),
+                "created": T0 - 1,
             }
         )
     name = M["Label"](name=b"__name__", value=b"up")

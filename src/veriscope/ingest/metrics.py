@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -148,8 +149,13 @@ class MetricIngest:
     def _read(self, body: bytes, version: int) -> "tuple[WriteColumns | None, int]":
         most = self.options.max_message_bytes
         with self._unpacker.unpacked(body, most) as message:
+            if not message:
+                return None, 0
             recall = partial(remote_write.decompress, body, most)
-            return (self._decode(message, version, recall) if message else None), len(message)
+            columns = self._decode(message, version, recall)
+            if not self.options.start_timestamp_zeros:
+                columns = replace(columns, starts_ms=None, histogram_starts_ms=None)
+            return columns, len(message)
 
     async def _store(self, lane: GroupCommit[R], request: R, size: int, door: str) -> None:
         stored = len(request)

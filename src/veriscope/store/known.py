@@ -13,9 +13,11 @@ from veriscope.store import known_kernels as kernels
 _LEAST_SLOTS: Final = 1 << 10
 _MAX_LOAD: Final = 0.7
 _SPARE: Final = 16
-_COLUMNS: Final = ("_ids", "_metric", "_first", "_last", "_used", "_told", "_described")
+_COLUMNS: Final = ("_ids", "_metric", "_first", "_last", "_used", "_told", "_described", "_newest")
 _NEVER_FIRST: Final = np.iinfo(np.int64).max
 _NEVER_LAST: Final = np.int64(-1)
+# No rate looks back further as a rule, and an old start would be one more row of an old week.
+_START_WINDOW_MS: Final = np.int64(24 * 3_600_000)
 
 
 class RowTable:
@@ -72,8 +74,9 @@ class KnownSeries:
     """
     One row for each series that is being written, and the ways to find it.
 
-    A row holds the series' id, the number of its metric, when it was last used, and which times
-    its rows of table `series` cover: `first_ms` to `last_ms`, both within, one span. Rows stay
+    A row holds the series' id, the number of its metric, when it was last used, which times its
+    rows of table `series` cover (`first_ms` to `last_ms`, both within, one span), and, where its
+    samples come with the time at which it began to count, the newest time that it has. Rows stay
     in place until `sweep` or `clear`. One thread at a time.
     """
 
@@ -93,6 +96,7 @@ class KnownSeries:
         self._used: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._told: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._described: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+        self._newest: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         """Count the series."""
@@ -163,6 +167,7 @@ class KnownSeries:
         self._used[start:end] = epoch
         self._told[start:end] = False
         self._described[start:end] = 0
+        self._newest[start:end] = 0
         np.add.at(self._of_metric, self._metric[start:end], 1)
         self._count = end
         rows = np.arange(start, end, dtype=np.int32)
@@ -207,6 +212,23 @@ class KnownSeries:
     def describe(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64]) -> None:
         """Note the hash of the metadata of each of *rows*."""
         self._described[rows] = hashes
+
+    def starts(
+        self, rows: NDArray[np.int32], times_ms: NDArray[np.int64], starts_ms: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """
+        Tell for each point of *rows* whether it says that its series began to count anew.
+
+        That is a time before it, by a day at most, and after all points of the series that this
+        was asked of before.
+        """
+        chosen = np.empty(len(rows), dtype=np.bool_)
+        kernels.find_starts(self._newest, rows, times_ms, starts_ms, _START_WINDOW_MS, chosen)
+        return chosen
+
+    def forget_starts(self) -> None:
+        """Take the next start of each series for a new one."""
+        self._newest[:] = 0
 
     def sweep(self, before_epoch: int) -> int:
         """Forget what was not used since *before_epoch* and return how many series that were."""

@@ -43,6 +43,20 @@ def find_rows(table: Any, rows: Any, secret: Any, keys: Any, found: Any) -> int:
 
 
 @compiled
+def find_starts(newest: Any, rows: Any, times: Any, starts: Any, window: Any, chosen: Any) -> None:
+    """
+    Tell in *chosen* which points are the first since their series began to count.
+
+    Such a start lies before its point, by *window* at most, and after `newest`, the newest time
+    that is known of each row; that then is brought up to date. A start of 0 is none.
+    """
+    for point in range(len(rows)):
+        row, time, start = rows[point], times[point], starts[point]
+        chosen[point] = start > max(newest[row], 0) and start < time and time - start <= window
+        newest[row] = max(newest[row], time)
+
+
+@compiled
 def add_rows(table: Any, rows: Any, secret: Any, keys: Any, added: Any) -> int:
     """
     Let each of *keys* lead to its row in *added* and return how many keys are new.

@@ -7,7 +7,7 @@ import numpy as np
 from veriscope.signals import SampleBatch
 from veriscope.store import head
 from veriscope.store.identity import identify
-from veriscope.store.known import RowTable
+from veriscope.store.known import KnownSeries, RowTable
 from veriscope.wire.remote_write import encode
 from veriscope.wire.remote_write_points import read_histograms
 from veriscope.wire.remote_write_v1 import decode_v1
@@ -33,4 +33,7 @@ def warm_up() -> None:
     table = RowTable()
     table.add(columns.keys, np.zeros(1, dtype=np.int32))
     table.find(columns.keys)
+    known = KnownSeries()
+    rows = known.add([known.number_of("a")], [1], 0)
+    known.starts(rows, columns.timestamps_ms, columns.timestamps_ms)
     head.warm_up()

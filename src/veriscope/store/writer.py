@@ -26,6 +26,7 @@ from veriscope.store.identity import Identified
 from veriscope.store.options import SeriesLimits
 from veriscope.store.requests import Accepted, MetricRequest, Points, accept
 from veriscope.store.resolution import LookedAt, SeriesResolver
+from veriscope.store.starts import with_zeros
 from veriscope.store.weeks import hours_by_week, week_of
 from veriscope.store.write_tables import (
     exemplars_table,
@@ -122,6 +123,7 @@ class MetricWriter:
             except BaseException:
                 # Nobody knows how much of it is stored.
                 self._log.invalidate()
+                self._series.known.forget_starts()
                 raise
             return outcomes
 
@@ -143,10 +145,11 @@ class MetricWriter:
         self._descriptions.tell(untold, accepted)
 
     def _store(self, accepted: list[Accepted], epoch: int) -> None:
+        known = self._series.known
+        accepted = [with_zeros(one, known) for one in accepted]
         points = [kind for one in accepted for kind in one.kinds]
         if not points:
             return
-        known = self._series.known
         rows = np.concatenate([kind.rows for kind in points])
         looked_at = [each for one in accepted for each in one.resolution.looked_at]
         # First the series: samples whose series nobody knows would be lost if we died here.

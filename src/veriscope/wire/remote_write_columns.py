@@ -55,7 +55,9 @@ class WriteColumns:
     under a secret key: equal only where the same was sent; zeros mean that it has none.
     Where a version has metadata beside series, `described[s]` is such a hash of that of series
     *s*, 0 where there is none, and `metadata(s)` its type, help and unit. `families` are messages
-    of metadata that stand alone.
+    of metadata that stand alone. Where a counter or a histogram was sent with the time at which
+    it began to count, `starts_ms` and `histogram_starts_ms` have that of each sample and each
+    histogram, 0 where there is none; they are None where there is none at all.
     """
 
     keys: NDArray[np.uint64]
@@ -73,6 +75,8 @@ class WriteColumns:
     described: NDArray[np.uint64] | None = None
     metadata: Callable[[int], tuple[int, bytes, bytes]] | None = None
     families: Sequence[bytes] = ()
+    starts_ms: NDArray[np.int64] | None = None
+    histogram_starts_ms: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Count the samples, histograms and exemplars."""

@@ -105,16 +105,16 @@ def walk_histograms(
     """
     Read the histograms at *spans*; the first walk counts in *totals*, the second fills.
 
-    Of histogram *h*: `numbers[h]` is time, schema, reset hint, and whether its integers do not
-    add up to its count (to more than that, where its sum is NaN); `bits[h]` the bits of count,
-    sum, zero threshold and zero count; `offsets[kind, h]` where its positive and negative buckets
-    and its bounds begin. Index and count of buckets go to `indices[kind]` and `counts[kind]`;
-    `floats` is a view of `counts[:2]` and bounds (`counts[2]`) as bits.
+    Of histogram *h*: `numbers[h]` is time, schema, reset hint, whether its integers do not add
+    up to its count (to more than that, where its sum is NaN), and start; `bits[h]` the bits of
+    count, sum, zero threshold and zero count; `offsets[kind, h]` where its positive and negative
+    buckets and its bounds begin. Index and count of buckets go to `indices[kind]` and
+    `counts[kind]`; `floats` is a view of `counts[:2]` and bounds (`counts[2]`) as bits.
     """
     totals[:] = 0
     for row in range(len(spans)):
         at, end = spans[row, 0], spans[row, 1]
-        time = U64(0)
+        time = start_time = U64(0)
         schema = U64(0)
         hint = U64(0)
         count = total = threshold = zeros = U64(0)
@@ -236,7 +236,7 @@ def walk_histograms(
                     threshold = word
                 else:
                     zeros = word
-            elif number in (1, 4, 6, 14, 15):
+            elif number in (1, 4, 6, 14, 15, 17):
                 if wire != 0:
                     return MALFORMED
                 value, at = read_varint(buf, at, end)
@@ -252,8 +252,10 @@ def walk_histograms(
                     in_zero = value
                 elif number == 14:
                     hint = value
-                else:
+                elif number == 15:
                     time = value
+                else:
+                    start_time = value
             else:
                 at = skip(buf, at, end, tag)
                 if at < 0:
@@ -275,6 +277,7 @@ def walk_histograms(
             in_buckets += in_zero
             off = in_buckets > observed or (in_buckets < observed and not _is_nan(total))
             numbers[row, 3] = off and not is_float
+            numbers[row, 4] = np.int64(start_time)
             bits[row, 0], bits[row, 1], bits[row, 2], bits[row, 3] = count, total, threshold, zeros
     if fill:
         for kind in range(3):

@@ -33,26 +33,32 @@ COUNTS: Final = 6
 
 @compiled
 def read_sample(buf: Any, at: int, end: int) -> Any:
-    """Return the bits of the value, the time and whether the message is well-formed."""
-    bits, time = U64(0), U64(0)
+    """
+    Return the bits of the value, the time, the start and whether the message is well-formed.
+
+    Only 2.0 has a start, so this is the sample of both versions.
+    """
+    bits, time, start = U64(0), U64(0), U64(0)
     while at < end:
         tag, at = read_tag(buf, at, end)
         if at < 0:
-            return bits, np.int64(0), False
+            return bits, np.int64(0), np.int64(0), False
         if tag == 0x09:
             if end - at < 8:
-                return bits, np.int64(0), False
+                return bits, np.int64(0), np.int64(0), False
             bits = read_word(buf, at)
             at += 8
         elif tag == 0x10:
             time, at = read_varint(buf, at, end)
+        elif tag == 0x18:
+            start, at = read_varint(buf, at, end)
         elif tag >> 3 <= 2:
-            return bits, np.int64(0), False
+            return bits, np.int64(0), np.int64(0), False
         else:
             at = skip(buf, at, end, tag)
         if at < 0:
-            return bits, np.int64(0), False
-    return bits, np.int64(time), True
+            return bits, np.int64(0), np.int64(0), False
+    return bits, np.int64(time), np.int64(start), True
 
 
 @compiled
@@ -126,7 +132,7 @@ def walk_v1(
                 if at < 0:
                     return False
                 if fill:
-                    value, time, good = read_sample(buf, begun, at)
+                    value, time, _, good = read_sample(buf, begun, at)
                     if not good:
                         return False
                     sample_series[samples] = series

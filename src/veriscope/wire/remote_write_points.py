@@ -28,14 +28,14 @@ _MAX_LABEL_BYTES: Final = 4_096
 
 def read_histograms(
     buffer: NDArray[np.uint8], spans: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Histograms]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Histograms]:
     """
-    Return time and content of the histograms at *spans*.
+    Return time, start (0 where none was sent) and content of the histograms at *spans*.
 
     Raises `InvalidInputError` where one is malformed or not what Prometheus accepts.
     """
     if not len(spans):
-        return np.empty(0, dtype=np.int64), Histograms.none()
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), Histograms.none()
     totals = np.zeros(3, dtype=np.int64)
     _walk(buffer, spans, 0, totals, fill=False)
     numbers, bits, offsets, indices, counts = _walk(buffer, spans, len(spans), totals, fill=True)
@@ -60,7 +60,7 @@ def read_histograms(
             f"histogram {int(numbers[:, 3].argmax())}: its count is not the sum of its buckets"
             " (or less than that, where its sum is NaN); mend the sender"
         )
-    return times_ms, found
+    return times_ms, numbers[:, 4].copy(), found
 
 
 _Walked: TypeAlias = tuple[
@@ -87,7 +87,7 @@ def _walk(
         np.zeros(bounds, dtype=np.uint64),
     )
     walked = (
-        np.zeros((rows, 4), dtype=np.int64),
+        np.zeros((rows, 5), dtype=np.int64),
         np.zeros((rows, 4), dtype=np.uint64),
         np.zeros((3, rows + 1), dtype=np.int64),
         (np.zeros(positive, dtype=np.int32), np.zeros(negative, dtype=np.int32)),

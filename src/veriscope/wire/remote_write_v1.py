@@ -118,7 +118,7 @@ def decode_v1(
         )
     exemplars, histograms = walked.counts[kernels.EXEMPLARS], walked.counts[kernels.HISTOGRAMS]
     buffer = np.frombuffer(body, dtype=np.uint8)
-    histogram_times, found = read_histograms(buffer, walked.points[1, :histograms])
+    histogram_times, _, found = read_histograms(buffer, walked.points[1, :histograms])
     times, values, labels = read_exemplars(body, walked.points[0, :exemplars], _inline_labels)
     return WriteColumns(
         keys=walked.keys,

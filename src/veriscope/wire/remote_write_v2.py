@@ -42,7 +42,9 @@ class Walked:
     refs: NDArray[np.int32]
     sample_series: NDArray[np.int32]
     times_ms: NDArray[np.int64]
+    starts_ms: NDArray[np.int64]
     bits: NDArray[np.uint64]
+    created_ms: NDArray[np.int64]
     point_series: NDArray[np.int32]
     points: NDArray[np.int64]
     metadata: NDArray[np.int32]
@@ -59,7 +61,9 @@ class Walked:
             refs=np.empty(refs, dtype=np.int32),
             sample_series=np.empty(samples, dtype=np.int32),
             times_ms=np.empty(samples, dtype=np.int64),
+            starts_ms=np.empty(samples, dtype=np.int64),
             bits=np.empty(samples, dtype=np.uint64),
+            created_ms=np.empty(series, dtype=np.int64),
             point_series=np.empty((2, points), dtype=np.int32),
             points=np.empty((2, points, 2), dtype=np.int64),
             metadata=np.zeros((series, 3), dtype=np.int32),
@@ -76,7 +80,9 @@ class Walked:
             self.refs,
             self.sample_series,
             self.times_ms,
+            self.starts_ms,
             self.bits,
+            self.created_ms,
             self.point_series,
             self.points,
             self.metadata,
@@ -124,7 +130,7 @@ def decode_v2(
     Read an `io.prometheus.write.v2.Request`; *key* is the secret under which labels are hashed.
 
     With *recall*, which gives the body again, nothing refers to *body* afterwards. Raises as
-    `remote_write_v1.decode_v1` does. Created timestamps are left out.
+    `remote_write_v1.decode_v1` does.
     """
     walked = walk(body)
     if walked.counts[kernels.TIMES_OFF]:
@@ -150,19 +156,21 @@ def decode_v2(
         described,
     )
     exemplars, histograms = walked.counts[kernels.EXEMPLARS], walked.counts[kernels.HISTOGRAMS]
-    histogram_times, found = read_histograms(buffer, walked.points[1, :histograms])
+    spans = walked.points[1, :histograms]
+    histogram_times, histogram_starts, found = read_histograms(buffer, spans)
 
     def referred_labels(spelt: list[int | bytes]) -> RawLabels:
         return _pairs(body, walked, _refs(spelt))
 
     times, values, labels = read_exemplars(body, walked.points[0, :exemplars], referred_labels)
+    histogram_series = walked.point_series[1, :histograms]
     senders = _Senders(cache(recall or partial(bytes, body)), walked)
     return WriteColumns(
         keys=keys,
         series=walked.sample_series,
         timestamps_ms=walked.times_ms,
         values=walked.bits.view(np.float64),
-        histogram_series=walked.point_series[1, :histograms],
+        histogram_series=histogram_series,
         histogram_times_ms=histogram_times,
         histograms=found,
         exemplar_series=walked.point_series[0, :exemplars],
@@ -172,6 +180,8 @@ def decode_v2(
         senders=senders,
         described=described,
         metadata=senders.metadata,
+        starts_ms=_starts(walked.starts_ms, walked.created_ms, walked.sample_series),
+        histogram_starts_ms=_starts(histogram_starts, walked.created_ms, histogram_series),
     )
 
 
@@ -187,6 +197,15 @@ def walk(body: bytes | memoryview) -> Walked:
     walked.walk(buffer, fill=True)
     _check_refs(walked)
     return walked
+
+
+def _starts(
+    own_ms: NDArray[np.int64], created_ms: NDArray[np.int64], series: NDArray[np.int32]
+) -> NDArray[np.int64] | None:
+    """Return when each point began to count: its own start, else that of its series."""
+    if created_ms.any():
+        own_ms = np.where(own_ms == 0, created_ms[series], own_ms)
+    return own_ms if own_ms.any() else None
 
 
 def _check_refs(walked: Walked) -> None:
