@@ -182,6 +182,52 @@ eval range from 0s to 30s step 10s old or on(x) c
 """)
 
 
+def test_another_quantity_has_no_metadata(script: Script) -> None:
+    """What drops the name of the metric drops its type and unit."""
+    script("""
+load 10s
+  a_total{__type__="counter", __unit__="bytes", x="1"} 2 3
+  b{A="0", __type__="gauge", x="1"} 5 6
+  h_bucket{__type__="histogram", le="2"} 4
+  h_bucket{__type__="histogram", le="+Inf"} 4
+eval instant at 0 a_total
+  a_total{__type__="counter", __unit__="bytes", x="1"} 2
+eval instant at 0 -a_total
+  {x="1"} -2
+eval instant at 0 b * 2
+  {A="0", x="1"} 10
+eval instant at 0 a_total > 1
+  a_total{__type__="counter", __unit__="bytes", x="1"} 2
+eval instant at 0 a_total > bool 1
+  {x="1"} 1
+eval instant at 0 abs(b)
+  {A="0", x="1"} 5
+eval instant at 0 last_over_time(b[1s])
+  b{A="0", __type__="gauge", x="1"} 5
+eval instant at 10s rate(a_total[20s])
+  {x="1"} 0.1
+eval instant at 0 histogram_quantile(0.5, h_bucket)
+  {} 1
+eval instant at 0 sum without (x) (a_total)
+  {__type__="counter", __unit__="bytes"} 2
+# As in Prometheus, metrics of different types match only where these are ignored.
+eval instant at 0 a_total + b
+eval instant at 0 a_total + ignoring(A, __type__, __unit__) b
+  {x="1"} 7
+eval instant at 0 a_total + on(x) group_left(__type__) b
+  {x="1", __type__="gauge"} 7
+eval instant at 0 a_total + on(x) group_left(__name__) b
+  b{x="1"} 7
+eval instant at 0 a_total == bool on(x) group_left(__name__) b
+  {x="1"} 0
+eval instant at 0 a_total < on(x) b
+  {x="1"} 2
+eval instant at 0 a_total + 1 or a_total
+  {x="1"} 3
+  a_total{__type__="counter", __unit__="bytes", x="1"} 2
+""")
+
+
 def test_scalars_vary_with_the_step(script: Script) -> None:
     """A scalar on one side has its own value at every step."""
     script("""

@@ -12,6 +12,9 @@ from veriscope.query.errors import ExecutionError
 from veriscope.signals import METRIC_NAME, Grid, HistogramPoints, Labels, LabelSets, Matrix
 
 _DUPLICATES: Final = "vector cannot contain metrics with the same labelset"
+_UNIT: Final = "__unit__"
+_METADATA: Final = frozenset({METRIC_NAME, "__type__", _UNIT})
+"""The labels that tell of a metric, not of a series: what makes another quantity drops them."""
 _REMEMBERED_CHOICES: Final = 4
 """Choices of rows that are remembered with the label sets they were made from."""
 
@@ -94,9 +97,20 @@ def without_name(labels: Labels) -> Labels:
     return tuple([pair for pair in labels if pair[0] != METRIC_NAME])
 
 
+def without_metadata(labels: Labels) -> Labels:
+    """Return *labels* less what tells of the metric: its name, `__type__` and `__unit__`."""
+    if labels and labels[0][0] == METRIC_NAME and (len(labels) == 1 or labels[1][0] > _UNIT):
+        return labels[1:]  # names are sorted: nothing more of it can follow
+    return tuple([pair for pair in labels if pair[0] not in _METADATA])
+
+
 def drop_names(vector: Matrix) -> Matrix:
-    """Return *vector* without metric names; see `merged` for what may then be the same."""
-    nameless = vector.labels.derived(without_name, _nameless)
+    """
+    Return *vector* without metric names, types and units.
+
+    See `merged` for what may then be the same.
+    """
+    nameless = vector.labels.derived(without_metadata, _nameless)
     return vector if nameless is None else replace(vector, labels=nameless)
 
 
@@ -160,8 +174,8 @@ def _order(labels: LabelSets) -> NDArray[np.int64]:
 
 
 def _nameless(labels: LabelSets) -> LabelSets | None:
-    """Return *labels* without metric names; None where they have none."""
-    nameless = LabelSets([without_name(row) for row in labels])
+    """Return *labels* without what tells of their metrics; None where they have nothing of it."""
+    nameless = LabelSets([without_metadata(row) for row in labels])
     return None if nameless == labels else nameless
 
 

@@ -20,6 +20,7 @@ from veriscope.query.promql.vectors import (
     refuse_overlaps,
     rows,
     spell,
+    without_metadata,
     without_name,
 )
 from veriscope.signals import Labels, LabelSets, Matrix, keep, label_value, to_labels, without
@@ -238,7 +239,7 @@ def _pairs(binary: Binary, groups: _Groups, many: Matrix, one: Matrix, max_sampl
     pairs = _remembered(
         many.labels,
         one.labels,
-        (binary.matching, _keeps_name(binary)),
+        (binary.matching, _keeps_name(binary), binary.return_bool),
         lambda: _make_pairs(binary, groups, many, one, max_samples),
     )
     _check_size(len(pairs.many) * len(one.grid), max_samples)
@@ -297,11 +298,13 @@ def _result_labels(binary: Binary) -> Callable[[Labels, Labels], Labels]:
     one_to_one = matching.cardinality is Cardinality.ONE_TO_ONE
 
     def combine(many: Labels, one: Labels) -> Labels:
-        labels = many if named else without_name(many)
+        labels = many if named else without_metadata(many)
         if one_to_one:
             return keep(labels, names) if matching.on else without(labels, names)
         if not include:
             return labels
-        return to_labels({**dict(labels), **{name: label_value(one, name) for name in include}})
+        added = {name: label_value(one, name) for name in include}
+        labels = to_labels({**dict(labels), **added})
+        return without_metadata(labels) if binary.return_bool else labels
 
     return combine
