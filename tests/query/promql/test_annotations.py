@@ -18,6 +18,7 @@ load 10s
   b_bucket{le="+Inf"} 9
   c_bucket{le="x"} 1
   c_bucket 2
+  d_bucket{le=" 1"} 3
 """
 
 _COUNTER = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:"
@@ -55,9 +56,16 @@ eval instant at 0 histogram_quantile(1.5, b_bucket)
 eval instant at 0 histogram_quantile(1, b_bucket)
   expect info input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) (1:23)
   {{}} 2
+eval instant at 0 histogram_quantile(0.5, d_bucket)
+  expect warn bucket label "le" is missing or has a malformed value of " 1" for metric name "d_bucket" (1:25)
 eval instant at 0 histogram_quantile(0.5, c_bucket)
   expect warn bucket label "le" is missing or has a malformed value of "x" for metric name "c_bucket" (1:25)
   expect warn bucket label "le" is missing or has a malformed value of "" for metric name "c_bucket" (1:25)
+# Of a parameter that varies, the least and the greatest stand for all.
+eval range from 0s to 40s step 10s quantile(time() / 10 - 2, gauge)
+  expect warn {_QUANTILE} 2 (1:10)
+  expect warn {_QUANTILE} -2 (1:10)
+  {{}} -Inf -Inf 2 2 +Inf
 eval instant at 0 limit_ratio(1.5, gauge)
   expect warn ratio value should be between -1 and 1, got 1.5, capping to 1 (1:13)
   gauge 1

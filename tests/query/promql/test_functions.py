@@ -302,6 +302,52 @@ eval range from 0s to 20s step 10s histogram_quantile(0.375, b)
 """)
 
 
+def test_two_metrics_are_two_classic_histograms(script: Script) -> None:
+    """Their buckets are never mixed: what is left of their labels collides, or takes turns."""
+    script("""
+load 10s
+  b{le="1", turn="1"} 4 stale
+  b{le="+Inf", turn="1"} 4 stale
+  c{le="1", turn="1"} _ 2
+  c{le="2", turn="1"} _ 4
+  c{le="+Inf", turn="1"} _ 4
+  b{le="1"} 2
+  b{le="+Inf"} 4
+  c{le="2"} 2
+  c{le="+Inf"} 4
+eval range from 0s to 10s step 10s histogram_quantile(0.75, {__name__=~"b|c", turn="1"})
+  {turn="1"} 0.75 1.5
+eval_fail instant at 0 histogram_quantile(0.75, {__name__=~"b|c", turn=""})
+  vector cannot contain metrics with the same labelset
+eval_fail instant at 0 histogram_fraction(0, 1, {__name__=~"b|c", turn=""})
+  vector cannot contain metrics with the same labelset
+""")
+
+
+def test_names_of_labels_are_utf8(script: Script) -> None:
+    """A string may spell other bytes, but not where it names a label."""
+    script(r"""
+load 10s
+  x{a="1"} 5
+eval instant at 0 label_replace(x, "b", "\xc3\xa9", "", "")
+  x{a="1", b="é"} 5
+eval instant at 0 label_replace(x, "\xc3\xa9", "$0", "a", ".*")
+  x{a="1", "é"="1"} 5
+eval_fail instant at 0 label_replace(x, "\xff", "", "a", "(.*)")
+  invalid destination label name in label_replace(): �
+eval_fail instant at 0 label_join(x, ("\xff"), "", "a")
+  invalid destination label name in label_join(): �
+eval_fail instant at 0 label_join(x, "b", "", "a", "\xff")
+  invalid source label name in label_join(): �
+eval_fail instant at 0 histogram_quantiles(x, "\xff", 0.5)
+  invalid label name "�"
+eval_fail instant at 0 count_values("\xff", x)
+  invalid label name "�"
+eval_fail instant at 0 sum by ("\xff") (x)
+  1:9: parse error: invalid label name for grouping: "\xff"
+""")
+
+
 def test_same_labels_at_different_steps_are_one_series(script: Script) -> None:
     """Functions join what never meets; functions of ranges do not."""
     script("""

@@ -59,9 +59,10 @@ class NumberLiteral:
 
 @dataclass(frozen=True, slots=True)
 class StringLiteral:
-    """A string."""
+    """A string; where what is written is no UTF-8, *value* has replacement characters for it."""
 
     value: str
+    is_utf8: bool = True
     span: Span = field(default=_NOWHERE, compare=False, repr=False)
 
 

@@ -179,17 +179,29 @@ def number(text: str) -> float:
 
 def unquote(token: Token, whole: str) -> str:
     """Return what a string token spells, with Go's escapes; raises `ParseError` for another."""
+    return _spelled(token, whole).decode(errors="replace")
+
+
+def spells_utf8(token: Token, whole: str) -> bool:
+    """Tell whether a string token spells UTF-8, as label names must; escapes can spell others."""
+    try:
+        _spelled(token, whole).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _spelled(token: Token, whole: str) -> bytes:
     body = token.text[1:-1]
-    if token.text[0] == "`" or "\\" not in body:
-        return body
+    if token.text[0] == "`":
+        return body.encode()
     raw = bytearray()
     last = 0
     for found in _ESCAPE.finditer(body):
         raw += body[last : found.start()].encode()
         raw += _unescape(found, token, whole)
         last = found.end()
-    raw += body[last:].encode()
-    return raw.decode(errors="replace")
+    return bytes(raw + body[last:].encode())
 
 
 def _unescape(found: re.Match[str], token: Token, whole: str) -> bytes:

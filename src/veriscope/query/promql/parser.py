@@ -21,7 +21,7 @@ from veriscope.query.promql.ast import (
     VectorSelector,
     value_type,
 )
-from veriscope.query.promql.lexer import Kind, Token, unquote
+from veriscope.query.promql.lexer import Kind, Token, spells_utf8, unquote
 from veriscope.query.promql.selector_reader import SelectorReader
 from veriscope.query.promql.signatures import SIGNATURES
 
@@ -141,7 +141,11 @@ class _Parser(SelectorReader):
                 return self._number()
             case Kind.STRING:
                 self._take()
-                return StringLiteral(unquote(token, self._text), (token.start, token.end))
+                return StringLiteral(
+                    unquote(token, self._text),
+                    is_utf8=spells_utf8(token, self._text),
+                    span=(token.start, token.end),
+                )
             case Kind.AGGREGATOR if self._ahead(1).text == "(" or self._ahead(1).word in {
                 "by",
                 "without",
@@ -252,9 +256,11 @@ class _Parser(SelectorReader):
         if token.kind is Kind.STRING:
             self._take()
             name = unquote(token, self._text)
-            if not name:
+            if not name or not spells_utf8(token, self._text):
                 raise ParseError(
-                    'invalid label name for grouping: ""', text=self._text, position=token.start
+                    f'invalid label name for grouping: "{token.text[1:-1]}"',
+                    text=self._text,
+                    position=token.start,
                 )
             return name
         named = {Kind.IDENTIFIER, Kind.METRIC_IDENTIFIER, Kind.AGGREGATOR, Kind.KEYWORD}

@@ -205,6 +205,7 @@ class _Planner:
         if expr.function in RANGE_FUNCTIONS:
             return self._range_call(expr, args, grid)
         if expr.function in INSTANT_FUNCTIONS:
+            _check_names(expr.function, args)
             return InstantCall(grid, expr, tuple(self.plan(arg, grid) for arg in args))
         raise UnsupportedError(f"function {expr.function}() is not supported yet")
 
@@ -247,6 +248,8 @@ class _Planner:
 
     def _aggregate(self, expr: Aggregate, grid: Grid) -> Node:
         inner = self.plan(expr.expr, grid)
+        if expr.param is not None:
+            _check_name(unwrap(expr.param), 'label name "{}"')
         param = None if expr.param is None else self.plan(expr.param, grid)
         return AggregateNode(grid, expr, inner, param)
 
@@ -257,6 +260,23 @@ def _check_edges(edges: Edges, function: str) -> None:
         raise ExecutionError(
             f"{edges} modifier can only be used with: {', '.join(allowed)} - not with {function}"
         )
+
+
+def _check_names(function: str, args: tuple[Expr, ...]) -> None:
+    """Refuse names of labels that are no UTF-8; whether they are empty is seen by the functions."""
+    match function:
+        case "histogram_quantiles":
+            _check_name(args[1], 'label name "{}"')
+        case "label_join" | "label_replace":
+            sources = args[3:] if function == "label_join" else ()
+            for source in sources:
+                _check_name(source, f"source label name in {function}(): {{}}")
+            _check_name(args[1], f"destination label name in {function}(): {{}}")
+
+
+def _check_name(expr: Expr, what: str) -> None:
+    if isinstance(expr, StringLiteral) and not expr.is_utf8:
+        raise ExecutionError(f"invalid {what.format(expr.value)}")
 
 
 def _check_length(grid: Grid, rules: PlanRules) -> None:

@@ -17,9 +17,9 @@ from veriscope.query.promql.functions import bucket_kernels as kernels
 from veriscope.query.promql.functions.invocation import Invocation, Scalar
 from veriscope.query.promql.histograms import estimates
 from veriscope.query.promql.histograms.points import floats_only
-from veriscope.query.promql.operators.groups import group_rows, projection
+from veriscope.query.promql.operators.groups import Projection, group_rows
 from veriscope.query.promql.threads import frozen
-from veriscope.query.promql.vectors import drop_names, merged, without_empty
+from veriscope.query.promql.vectors import drop_names, merged, without_empty, without_metadata
 from veriscope.signals import METRIC_NAME, Labels, LabelSets, Matrix, label_value, to_labels
 
 _BOUND: Final = "le"
@@ -137,10 +137,11 @@ def _layout(labels: LabelSets) -> _Layout:
     parsed = [_upper_bound(row) for row in labels]
     usable = np.array([row for row, bound in enumerate(parsed) if bound is not None], dtype=int)
     bounds = np.array([bound for bound in parsed if bound is not None], dtype=np.float64)
-    groups = group_rows([labels[row] for row in usable], projection((_BOUND,), drop=True))
+    # Two metrics are two histograms, though without their names they may have the same labels.
+    groups = group_rows([labels[row] for row in usable], Projection(frozenset({_BOUND}), drop=True))
     order = np.lexsort((bounds, groups.ids))
     return _Layout(
-        labels=LabelSets(groups.labels),
+        labels=LabelSets([without_metadata(row) for row in groups.labels]),
         order=usable[order],
         bounds=bounds[order],
         starts=np.searchsorted(groups.ids[order], np.arange(len(groups) + 1)),
@@ -150,8 +151,8 @@ def _layout(labels: LabelSets) -> _Layout:
 
 def _upper_bound(labels: Labels) -> float | None:
     """Return the number in `le`; None where there is none."""
-    text = label_value(labels, _BOUND).strip()
-    if not text or "_" in text:
+    text = label_value(labels, _BOUND)
+    if text != text.strip() or "_" in text:  # which Python reads, and Go does not
         return None
     try:
         return float(text)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from veriscope.query.promql.ast import Aggregate
 from veriscope.query.promql.doubts import doubt_quantile, doubt_ratio
 from veriscope.query.promql.functions.invocation import Notes, Value, as_scalar
@@ -41,10 +43,12 @@ def aggregated(expr: Aggregate, vector: Matrix, param: Value | None, notes: Note
     if isinstance(param, str):
         return _count_values(expr, vector, groups, param)
     number, span = as_scalar(param), expr.span if expr.param is None else expr.param.span
+    # As in Prometheus, the least and the greatest stand for all; NaN where one is NaN.
+    extremes = np.array([number.min(), number.max()])
     if expr.op == "quantile":
-        doubt_quantile(notes, number, span)
+        doubt_quantile(notes, extremes, span)
     if expr.op == "limit_ratio":
-        doubt_ratio(notes, number, span)
+        doubt_ratio(notes, extremes, span)
     found = _PARAMETRIC[expr.op](vector, groups, number)
     return replace(found, histograms=present_in(found.histograms, found.present))
 

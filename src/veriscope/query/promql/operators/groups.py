@@ -27,7 +27,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What keeps only the labels in *names*, or (*drop*) drops them and the metric name."""
+    """What keeps only the labels in *names*, or (*drop*) all but them."""
 
     names: frozenset[str]
     drop: bool
