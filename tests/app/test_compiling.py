@@ -134,6 +134,26 @@ def test_the_process_that_compiles_ends_with_the_server(
     _wait(lambda: not Path(f"/proc/{child}/status").exists() or _is_dead(child))
 
 
+def test_starting_it_says_nothing_of_grpc(
+    run_server: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    free_port: int,
+) -> None:
+    """The handlers of forks that gRPC has would print a line that nobody can do anything about."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    config = tmp_path / "veriscope.yml"
+    config.write_text(f"server:\n  otlp_grpc_listen: 127.0.0.1:{free_port}\n")
+    server = run_server(tmp_path / "data", "--config", str(config))
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    _wait(lambda: bool(children.read_text()))
+    assert server.stop() == 0
+    said = capfd.readouterr().err
+    assert "kernels_compiling" in said
+    assert "fork" not in said
+
+
 def _is_dead(pid: int) -> bool:
     """Return whether a process has ended and only waits for its new parent to notice."""
     try:

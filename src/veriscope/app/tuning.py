@@ -1,7 +1,8 @@
-"""Python's and the C library's memory management, told what kind of process this is."""
+"""Python, the C library and gRPC, told what kind of process this is."""
 
 import ctypes
 import gc
+import os
 from typing import Final
 
 # `malloc.h` of glibc.
@@ -41,3 +42,13 @@ def relax_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def never_fork_grpc() -> None:
+    """
+    Let gRPC take no part in forks, before it is first used.
+
+    The processes that a server starts run other programs, which use nothing of it. Its handlers
+    would print a line about its threads each time.
+    """
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")

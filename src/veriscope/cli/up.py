@@ -45,14 +45,22 @@ def add_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     # Loaded here so that `veriscope --help` and the light commands need no engine.
+    from veriscope.app.tuning import (  # noqa: PLC0415
+        limit_allocator,
+        never_fork_grpc,
+        relax_collector,
+    )
+
+    # Before what they are about is loaded.
+    limit_allocator()
+    never_fork_grpc()
+
     import uvloop  # noqa: PLC0415
 
     from veriscope import __version__  # noqa: PLC0415
     from veriscope.app import Server, configure_logs  # noqa: PLC0415
-    from veriscope.app.tuning import limit_allocator, relax_collector  # noqa: PLC0415
     from veriscope.signals import SystemClock  # noqa: PLC0415
 
-    limit_allocator()
     config = _configured(options)
     configure_logs(config.log)
 
