@@ -30,6 +30,10 @@ eval instant at 60s count_over_time(m_total[-5s + 20s])
   {} 15
 eval instant at 60s count_over_time(m_total[min(15s, 1h)])
   {} 15
+eval instant at 60s count_over_time(m_total[max_of(15s, min_of(1m, 2))])
+  {} 15
+eval instant at 60s m_total offset min_of(20s, 30s)
+  m_total 40
 eval instant at 60s count_over_time(m_total[max(15s, min(1m, 2))])
   {} 15
 eval instant at 60s count_over_time(m_total[0x0f])

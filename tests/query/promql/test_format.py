@@ -48,7 +48,7 @@ ONE_LINE = [
     ("foo smoothed offset 1m", "foo smoothed offset 1m"),
     ("foo offset (1m+30s)", "foo offset (1m + 30s)"),
     ("rate(foo[step()*2])", "rate(foo[step() * 2])"),
-    ("sum_over_time(foo[max(5m,step()):1m])", "sum_over_time(foo[max(5m, step()):1m])"),
+    ("sum_over_time(foo[max(5m,step()):1m])", "sum_over_time(foo[max_of(5m, step()):1m])"),
 ]  # fmt: skip
 
 

@@ -67,6 +67,18 @@ eval instant at 0 clamp(m, 3, -1)
 # As Go's math.Max and math.Min: an infinity wins beside NaN, and zeros have an order.
 eval instant at 0 clamp_min(vector(NaN), Inf)
   {} +Inf
+eval instant at 0 min_of(7, -2)
+  -2
+eval instant at 0 max_of(7, -2)
+  7
+eval instant at 0 max_of(NaN, 7)
+  NaN
+eval instant at 0 min_of(7, NaN)
+  NaN
+eval range from 0s to 20s step 10s max_of(time(), 15) - min_of(time(), 5)
+  {} 15 10 15
+eval_fail instant at 0 min_of(m, 1)
+  expected type scalar in call to function "min_of", got instant vector
 eval instant at 0 clamp_max(vector(NaN), -Inf)
   {} -Inf
 eval instant at 0 clamp_max(vector(Inf), NaN)

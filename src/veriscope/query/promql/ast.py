@@ -71,8 +71,8 @@ class DurationExpr:
     """
     A duration that is computed, in seconds: `left op right`, `op right`, `step()` or `range()`.
 
-    `op` is one of `+ - * / % ^ min max step range`; both sides are absent for the last two, and
-    the left one for a sign.
+    `op` is one of `+ - * / % ^ min_of max_of step range`; both sides are absent for the last two,
+    and the left one for a sign.
     """
 
     op: str

@@ -13,6 +13,9 @@ _LEVELS: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
 _UNARY_LEVEL: Final = 2
 _POWER: Final = _LEVELS["^"]
 
+_CHOICES: Final = {"max_of": "max_of", "min_of": "min_of", "max": "max_of", "min": "min_of"}
+"""The lesser and the greater of two durations, also by their names until Prometheus 3.12."""
+
 
 class DurationReader(Cursor):
     """Reads the durations of ranges, steps and offsets."""
@@ -20,7 +23,7 @@ class DurationReader(Cursor):
     def _length(self, context: str, otherwise: str = "") -> tuple[int, DurationExpr | None]:
         """Return a positive duration in milliseconds, or what computes it."""
         begins = self._ahead().kind in {Kind.NUMBER, Kind.DURATION} or self._is(
-            "+", "-", "(", "min", "max", "step", "range"
+            "+", "-", "(", *_CHOICES, "step", "range"
         )
         if not begins:
             expected = "number, duration, step(), " + ("or " if not otherwise else "")
@@ -42,7 +45,7 @@ class DurationReader(Cursor):
         """Return the duration of an offset: but for brackets, operators end it."""
         sign = self._accept("-", "+")
         start = self._ahead().start if sign is None else sign.start
-        named = self._is("step", "range", "min", "max", "(")
+        named = self._is("step", "range", *_CHOICES, "(")
         if self._ahead().kind not in {Kind.NUMBER, Kind.DURATION} and not named:
             raise self._unexpected("offset", "number, duration, step(), or range()")
         found = self._duration_primary()
@@ -92,13 +95,14 @@ class DurationReader(Cursor):
             self._expect("(")
             self._expect(")")
             inner = DurationExpr(token.word, span=self._span(token.start))
-        elif self._accept("min", "max"):
+        elif self._accept(*_CHOICES):
             self._expect("(")
             left = self._duration(0)
             self._expect(",")
             right = self._duration(0)
             self._expect(")")
-            inner = DurationExpr(token.word, left, right, span=self._span(token.start))
+            op = _CHOICES[token.word or token.text]
+            inner = DurationExpr(op, left, right, span=self._span(token.start))
         else:
             raise self._unexpected()
         self._depth -= 1
@@ -165,9 +169,9 @@ def _seconds(node: DurationNode, query: QuerySpan) -> float:
 
 def _combine(node: DurationExpr, left: float, right: float) -> float:  # noqa: PLR0911 - an arm for each operator
     match node.op:
-        case "min":
+        case "min_of":
             return min(left, right)
-        case "max":
+        case "max_of":
             return max(left, right)
         case "+":
             return left + right

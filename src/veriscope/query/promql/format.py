@@ -197,7 +197,7 @@ def _duration_expr(node: DurationNode) -> str:
     right = "" if node.right is None else _duration_expr(node.right)
     if node.op in {"step", "range"}:
         text = f"{node.op}()"
-    elif node.op in {"min", "max"}:
+    elif node.op in {"max_of", "min_of"}:
         text = f"{node.op}({left}, {right})"
     elif left:
         text = f"{left} {node.op} {right}"

@@ -51,6 +51,8 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "info": Signature(("vector", "vector"), variadic=1),
     "label_join": Signature(("vector", "string", "string", "string"), variadic=-1),
     "label_replace": Signature(("vector", "string", "string", "string", "string")),
+    "max_of": Signature(("scalar", "scalar"), returns="scalar"),
+    "min_of": Signature(("scalar", "scalar"), returns="scalar"),
     "predict_linear": Signature(("matrix", "scalar")),
     "quantile_over_time": Signature(("scalar", "matrix")),
     "round": Signature(("vector", "scalar"), variadic=1),

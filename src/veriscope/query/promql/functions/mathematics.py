@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from veriscope.query.promql.functions.invocation import Invocation
+from veriscope.query.promql.functions.invocation import Invocation, Scalar
 from veriscope.query.promql.vectors import drop_names, merged
 from veriscope.signals import Matrix
 
@@ -84,6 +84,16 @@ def clamp_max(call: Invocation) -> Matrix:
     """Limit values from above."""
     vector = call.floats(0)
     return merged(drop_names(replace(vector, values=_lesser(call.scalar(1), vector.values))))
+
+
+def max_of(call: Invocation) -> Scalar:
+    """Return the greater of two scalars at each step."""
+    return _greater(call.scalar(0), call.scalar(1))
+
+
+def min_of(call: Invocation) -> Scalar:
+    """Return the lesser of two scalars at each step."""
+    return _lesser(call.scalar(0), call.scalar(1))
 
 
 def _greater(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

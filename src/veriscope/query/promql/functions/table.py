@@ -26,6 +26,8 @@ INSTANT_FUNCTIONS: Final[dict[str, Callable[[Invocation], Value]]] = {
     "histogram_quantiles": histograms.histogram_quantiles,
     "label_join": relabelling.label_join,
     "label_replace": relabelling.label_replace,
+    "max_of": mathematics.max_of,
+    "min_of": mathematics.min_of,
     "pi": conversions.pi,
     "round": mathematics.round_,
     "scalar": conversions.scalar,
