@@ -83,7 +83,7 @@ def test_the_client_asks_a_real_server(
         client.query("sum(")
     with pytest.raises(InvalidInputError, match="gives a matrix"):
         client.query("depth[5m]")
-    with pytest.raises(InvalidInputError, match="HTTP 40"):
+    with pytest.raises(InvalidInputError, match="there is nothing at"):
         client.send_json("POST", "/api/veriscope/v1/no-such-thing", {})
     server.stop()
     with pytest.raises(UnavailableError, match=re.escape(server.url)):
