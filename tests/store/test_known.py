@@ -98,6 +98,18 @@ def test_a_series_covers_nothing_at_first() -> None:
     assert known.uncovered(row, times).tolist() == [True, False, False, True]
 
 
+def test_names_without_end_take_no_memory_without_end() -> None:
+    """As of a sender that brings the labels in another order each time."""
+    known, rows = known_of(["m"] * 1_000, list(range(1_000))), np.arange(1_000, dtype=np.int32)
+    random = np.random.default_rng(1)
+    for _ in range(200):
+        keys = random.integers(1, 2**64 - 1, (1_000, 2), dtype=np.uint64)
+        known.name(keys, rows)
+        np.testing.assert_array_equal(known.find(keys), rows)
+    assert known.nbytes < 2 << 20
+    np.testing.assert_array_equal(known.find_ids(np.arange(1_000, dtype=np.uint64)), rows)
+
+
 def test_a_series_begins_to_count_once() -> None:
     """At a time before its point, by a day at most, that none of its points reached yet."""
     known, day = known_of(["a", "b"], [1, 2]), 24 * 3_600_000

@@ -13,6 +13,9 @@ from veriscope.store import known_kernels as kernels
 _LEAST_SLOTS: Final = 1 << 10
 _MAX_LOAD: Final = 0.7
 _SPARE: Final = 16
+# Senders name a series in one way each; more ways than this are those of one that has no order.
+_MAX_KEYS_PER_SERIES: Final = 4
+_SPARE_KEYS: Final = 1 << 14
 _COLUMNS: Final = ("_ids", "_metric", "_first", "_last", "_used", "_told", "_described", "_newest")
 _NEVER_FIRST: Final = np.iinfo(np.int64).max
 _NEVER_LAST: Final = np.int64(-1)
@@ -132,7 +135,13 @@ class KnownSeries:
         return self._by_id.find(_id_keys(ids))
 
     def name(self, keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> None:
-        """Remember that a sender names the series in *rows* by *keys*."""
+        """
+        Remember that a sender names the series in *rows* by *keys*.
+
+        Where there are many more names than series, all former ones are forgotten.
+        """
+        if len(self._keys) + len(keys) > _MAX_KEYS_PER_SERIES * len(self) + _SPARE_KEYS:
+            self._keys.clear()
         self._keys.add(keys, rows)
 
     def number_of(self, metric: str) -> int:
