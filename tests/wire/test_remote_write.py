@@ -1,6 +1,7 @@
 """Framing, limits and encoding of remote write."""
 
 import contextlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -31,6 +32,26 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     assert len(bomb) < 3_000_000
     with pytest.raises(LimitExceededError, match="50,000,000 bytes, 1,000 allowed"):
         remote_write.decompress(bomb, 1000)
+
+
+def test_a_lie_is_refused_before_memory_is_taken_for_it() -> None:
+    """No block of seven bytes unpacks to 64 MiB."""
+    lie = varint(64 << 20) + b"\x08abc"
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInputError, match="8 bytes cannot unpack to the 67,108,864"):
+            remote_write.decompress(lie, 64 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_shortest_block_is_no_lie() -> None:
+    """What repeats is spelt with three bytes for 64."""
+    message = bytes(60_000_000)
+    assert remote_write.decompress(remote_write.compress(message), len(message)) == message
+    copies = varint(1 + 64 * 1_000) + b"\x00a" + b"\xfe\x01\x00" * 1_000
+    assert remote_write.decompress(copies, 100_000) == b"a" * (1 + 64 * 1_000)
 
 
 def test_a_truncated_block_is_refused() -> None:

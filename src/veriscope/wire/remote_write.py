@@ -18,6 +18,9 @@ from veriscope.wire.protobuf_fields import delimited, varint
 
 CONTENT_TYPE: Final = "application/x-protobuf"
 
+# Three bytes of snappy's format mean 64 at most.
+_MAX_EXPANSION: Final = 22
+
 # What an `Unpacker` keeps of memory at a time: room for most messages, never for the largest.
 _LEAST_ROOM_BYTES: Final = 256 << 10
 _MOST_ROOM_BYTES: Final = 4 << 20
@@ -128,6 +131,12 @@ def _announced(body: bytes, max_bytes: int) -> int:
         raise LimitExceededError(
             f"the body unpacks to {announced:,} bytes, {max_bytes:,} allowed "
             "(ingest.max_message_bytes); send smaller requests"
+        )
+    if announced > _MAX_EXPANSION * len(body):
+        # Before any memory is taken for it, which then would have to be cleared.
+        raise InvalidInputError(
+            f"the snappy body is truncated or corrupt: {len(body):,} bytes cannot unpack to the"
+            f" {announced:,} that it announces"
         )
     return announced
 
