@@ -159,6 +159,24 @@ async def test_a_bad_member_is_refused_and_the_others_are_stored() -> None:
     assert registry.get_sample_value("veriscope_ingest_requests_total", labels) == 1
 
 
+async def test_a_member_that_breaks_the_store_breaks_no_other() -> None:
+    """Whatever it was that nobody foresaw."""
+    store = Recorder()
+    async with running(store) as (lane, _):
+        first = await store.hold(lane)
+        others = [asyncio.create_task(lane.submit(name, 1)) for name in ("a", "broken", "c")]
+        await asyncio.sleep(0)
+        store.gate.set()
+        answers = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [
+        type(None),
+        type(None),
+        RuntimeError,
+        type(None),
+    ]
+    assert store.groups == [["first"], ["a"], ["c"]]
+
+
 async def test_a_failure_of_the_store_reaches_everyone_who_waits() -> None:
     """Nobody is told that it worked, and the lane goes on."""
     store = Recorder()

@@ -170,18 +170,18 @@ class GroupCommit(Generic[T]):
     async def _commit(self, group: list[_Waiting[T]]) -> None:
         try:
             outcomes = await self._store([waiting.item for waiting in group])
-        except VeriscopeError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it
             if len(group) > 1:
                 for waiting in group:
                     await self._commit([waiting])
             elif isinstance(error, InvalidInputError):
                 self._settle(group, "refused", error)
             else:
-                _log.warning("commit_failed", door=self._door, error=str(error))
+                if isinstance(error, VeriscopeError):
+                    _log.warning("commit_failed", door=self._door, error=str(error))
+                else:
+                    _log.exception("commit_failed", door=self._door)
                 self._settle(group, "failed", error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it
-            _log.exception("commit_failed", door=self._door, requests=len(group))
-            self._settle(group, "failed", error)
         else:
             for waiting, refusal in zip(group, outcomes or (None,) * len(group), strict=True):
                 self._settle([waiting], "refused" if refusal else "stored", refusal)
