@@ -2,6 +2,7 @@
 
 import dataclasses
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -523,6 +524,32 @@ def test_an_unpacked_reference_is_read() -> None:
     body = M["Request"](symbols=[b"", b"__name__", b"up"]).SerializeToString()
     columns = decode_v2(body + delimited(5, text), KEY)
     assert label_texts(columns.senders.labels(np.array([0]))) == [[(b"__name__", b"up")]]
+
+
+@pytest.mark.parametrize(("version", "empty"), [(1, b"\x0a\x00"), (2, b"\x2a\x00\x22\x00")])
+def test_what_columns_take_is_known(version: int, empty: bytes) -> None:
+    """A message of empty parts is short, and what waits for its commit must be bounded."""
+    decode = (decode_v1, decode_v2)[version - 1]
+    tracemalloc.start()
+    try:
+        columns = decode(empty * 10_000, KEY)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert columns.nbytes == pytest.approx(held, rel=0.5)
+
+
+def test_labels_of_some_series_take_no_memory_for_all() -> None:
+    """References are of one byte each, so that a message can have as many as it has bytes."""
+    series = delimited(5, delimited(1, bytes(500)))
+    columns = decode_v2(delimited(4, b"") + series * 2_000, KEY)
+    tracemalloc.start()
+    try:
+        assert len(columns.senders.labels(np.array([0]))) == 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 << 20
 
 
 def everything(version: int) -> bytes:

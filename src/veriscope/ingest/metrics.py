@@ -155,7 +155,7 @@ class MetricIngest:
             columns = self._decode(message, version, recall)
             if not self.options.start_timestamp_zeros:
                 columns = replace(columns, starts_ms=None, histogram_starts_ms=None)
-            return columns, len(message)
+            return columns, max(len(message), columns.nbytes)
 
     async def _store(self, lane: GroupCommit[R], request: R, size: int, door: str) -> None:
         stored = len(request)

@@ -37,6 +37,10 @@ class LabelSpans:
 class Senders(Protocol):
     """What a message says of its series, read when it is wanted."""
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory to find that."""
+
     def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """
         Return the labels of the series at *places*.
@@ -81,6 +85,14 @@ class WriteColumns:
     def __len__(self) -> int:
         """Count the samples, histograms and exemplars."""
         return len(self.series) + len(self.histogram_series) + len(self.exemplar_series)
+
+    @property
+    def nbytes(self) -> int:
+        """What the columns take in memory, roughly: for a message of empty parts, much more."""
+        samples = (self.series, self.timestamps_ms, self.starts_ms, self.values)
+        others = (self.keys, self.described, self.histogram_series, self.histogram_times_ms)
+        own = sum(column.nbytes for column in (*samples, *others) if column is not None)
+        return own + self.histograms.nbytes + self.senders.nbytes
 
     @property
     def points(self) -> NDArray[np.int64]:

@@ -94,6 +94,11 @@ class _Senders:
     message: Callable[[], bytes]
     spans: NDArray[np.int64]
 
+    @property
+    def nbytes(self) -> int:
+        """What the places take in memory."""
+        return self.spans.nbytes
+
     def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """Return the labels of the series at *places*."""
         return labels_of(self.message(), self.spans[places])

@@ -99,20 +99,26 @@ class _Senders:
     message: Callable[[], bytes]
     walked: Walked
 
+    @property
+    def nbytes(self) -> int:
+        """What the places take in memory."""
+        walked = self.walked
+        places = (walked.symbols, walked.offsets, walked.refs, walked.metadata, walked.created_ms)
+        return sum(column.nbytes for column in places)
+
     def labels(self, places: NDArray[np.int64]) -> LabelSpans:
         """Return the labels of the series at *places*."""
         walked = self.walked
         starts, ends = walked.offsets[places], walked.offsets[places + 1]
+        offsets = np.concatenate(([0], np.cumsum(ends - starts)))
+        # The references of the series at *places*, one after the other.
+        refs = walked.refs[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)]
         lengths = walked.symbols[:, 1] - walked.symbols[:, 0]
-        total = np.concatenate(([0], np.cumsum(lengths[walked.refs])))
-        if int((total[ends] - total[starts]).sum()) > _MAX_LABEL_BYTES:
+        if int(lengths[refs].sum()) > _MAX_LABEL_BYTES:
             raise LimitExceededError(
                 f"the labels of the request's new series have more than {_MAX_LABEL_BYTES:,} bytes"
                 " in all; send smaller requests"
             )
-        offsets = np.concatenate(([0], np.cumsum(ends - starts)))
-        # The references of the series at *places*, one after the other.
-        refs = walked.refs[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)]
         return LabelSpans(self.message(), offsets // 2, walked.symbols[refs].reshape(-1, 4))
 
     def metadata(self, place: int) -> tuple[int, bytes, bytes]:
