@@ -40,6 +40,13 @@ async def test_a_good_body_is_stored_when_it_is_answered(web: Any) -> None:
     assert await _count(web) == 1
 
 
+async def test_headers_that_say_nothing_are_none(web: Any) -> None:
+    """As to Prometheus: version 1.0, and snappy."""
+    body = remote_write.compress(message())
+    said = {"Content-Type": "", "Content-Encoding": ""}
+    assert (await _post(web, body, **said))[0] == 204
+
+
 async def test_an_empty_request_is_fine(web: Any) -> None:
     """A client with nothing to say is not at fault."""
     assert (await _post(web, remote_write.compress(b"")))[0] == 204

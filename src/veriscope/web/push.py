@@ -32,7 +32,7 @@ class PushDoors:
 
     async def remote_write(self, request: Request) -> Response:
         """Store a remote write request, of the version that its content type names."""
-        content_type = request.headers.get("content-type", _PROTOBUF)
+        content_type = request.headers.get("content-type") or _PROTOBUF
         version = _version(content_type)
         if version is None:
             return plain(
@@ -40,7 +40,8 @@ class PushDoors:
                 f"content type {content_type!r} is not stored; send {_PROTOBUF}"
                 f" with proto={' or proto='.join(_VERSIONS)}",
             )
-        if (encoding := request.headers.get("content-encoding", "snappy")).lower() != "snappy":
+        encoding = request.headers.get("content-encoding") or "snappy"
+        if encoding.lower() != "snappy":
             return plain(415, f"content encoding {encoding!r} is not read; send snappy")
         written = Written()
         try:
