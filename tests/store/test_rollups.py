@@ -152,6 +152,26 @@ def test_late_samples_are_noticed_at_once_and_rolled_up_again(store: Store) -> N
     assert [row["sum"] for row in rows(store, HOUR_MS)] == [6.0]
 
 
+def test_an_hour_is_rolled_up_once_while_samples_go_on_coming_late(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To roll it up after every request of a load would take more than the load."""
+    write(store, "a", {10: 1.0})
+    kept, times = keeper(store), iter(range(20, 400, 10))
+    roll_up = kept._roll_up
+
+    def while_more_comes(hours: set[int]) -> None:
+        roll_up(hours)
+        write(store, "a", {next(times): 1.0})
+
+    monkeypatch.setattr(kept, "_roll_up", while_more_comes)
+    assert kept.fill(T0 + 2 * HOUR_MS) == 1
+    assert kept.covered_until(T0) <= T0
+    monkeypatch.undo()
+    assert kept.fill(T0 + 2 * HOUR_MS) == 1
+    assert [row["sum"] for row in rows(store, HOUR_MS)] == [2.0]
+
+
 def test_the_hour_that_goes_on_is_not_rolled_up(store: Store) -> None:
     """Nor the one that has just ended: samples of it are still on their way."""
     write(store, "a", {10: 1.0})

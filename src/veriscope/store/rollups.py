@@ -184,10 +184,12 @@ class RollupKeeper:
         with self._lock:
             # Of an hour whose samples may be gone, a late one would replace all that is known.
             progress.late = {hour for hour in progress.late if self._is_kept(hour)}
-        done = 0
-        while hours := _neighbours(progress.late):
+            # Each once, though samples that are being loaded make them late again all the time.
+            wanted = set(progress.late)
+        done = len(wanted)
+        while hours := _neighbours(wanted):
             self._roll_up(hours)
-            done += len(hours)
+            wanted -= hours
         if done:
             self._save(clean=False)
         return done
