@@ -102,6 +102,7 @@ eval instant at 65s increase(edge[1m] smoothed)
   {} 5
 eval instant at 5s increase(edge[1m] smoothed)
   {} 0.3333333333333333
+eval instant at 5s rate(edge[5s] smoothed offset 10s)
 eval instant at 65s changes(edge[1m] anchored)
   {} 4
 eval instant at 20s edge smoothed

@@ -96,6 +96,8 @@ eval instant at 60s quantile_over_time(NaN, gauge[60s])
 # Sorted 2 3 4 5 6 8 has median 4.5, distances 0.5 0.5 1.5 1.5 2.5 3.5 have median 1.5.
 eval instant at 60s mad_over_time(gauge[60s])
   {} 1.5
+eval instant at 60s mad_over_time((gauge * (0 / (gauge != bool 8)))[60s:10s])
+  {} NaN
 eval instant at 60s changes(gauge[60s])
   {} 5
 eval instant at 60s changes(flat[60s])

@@ -187,7 +187,11 @@ def expected(name: str, row: Row, end: int, length: int, now: int) -> float | No
         "increase": lambda: grown,
         "irate": lambda: pair and pair[0] / pair[1],
         "last_over_time": lambda: values[-1],
-        "mad_over_time": lambda: quantile(0.5, [abs(value - median) for value in values]),
+        "mad_over_time": lambda: (
+            math.nan
+            if any(map(math.isnan, values))
+            else quantile(0.5, [abs(value - median) for value in values])
+        ),
         "max_over_time": lambda: best(row, lambda value, top: value > top)[1],
         "min_over_time": lambda: best(row, lambda value, top: value < top)[1],
         "predict_linear": lambda: predict(row, now) if two else None,
@@ -327,7 +331,7 @@ def extended(row: Row, start: int, end: int, edges: Edges, *, counter: bool) -> 
             return None
         chain = [value for _, value in [*earlier[-1:], *inside]]
     else:
-        if not inside and not later:
+        if not inside and not (earlier and later):
             return None
         edge_before, edge_after = earlier[-1:], later[:1]
         known = [*edge_before, *inside, *edge_after]
@@ -481,6 +485,7 @@ def test_long_windows_are_ordered_by_merging(name: str) -> None:
     """Windows of hundreds of samples have the same order, with NaN and many equal numbers."""
     chance = np.random.default_rng(4)
     values = np.where(chance.random(2_000) < 0.02, np.nan, chance.integers(0, 90, 2_000) / 10)
+    values[900:] = chance.integers(0, 90, 1_100) / 10  # in which there are distances to compare
     row = list(enumerate(values.tolist()))
     grid = Grid(300, 1_999, 37)
     q = [np.full(len(grid), Q)] if name == "quantile_over_time" else []

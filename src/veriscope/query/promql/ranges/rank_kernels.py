@@ -73,14 +73,14 @@ def rank_rows(
 def _spread(
     ordered: NDArray[np.float64], count: int, size: int, distances: NDArray[np.float64]
 ) -> float:
-    """Return the median distance from the median of *size* values, *count* of them numbers."""
+    """Return the median distance from the median; NaN unless all *size* values are numbers."""
     median = quantile_of_sorted(ordered, count, size, 0.5)
-    if not np.isfinite(median):
+    if count < size or not np.isfinite(median):
         return np.nan
-    lower = (size - 1) // 2 - (size - count)
-    for rank in range(lower, min(lower + 2, count)):
-        distances[rank] = _distance(ordered, count, median, rank)
-    return quantile_of_sorted(distances, count, size, 0.5)
+    lower = (size - 1) // 2
+    for rank in range(lower, min(lower + 2, size)):
+        distances[rank] = _distance(ordered, size, median, rank)
+    return quantile_of_sorted(distances, size, size, 0.5)
 
 
 @compiled

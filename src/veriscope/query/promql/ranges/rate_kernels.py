@@ -281,7 +281,7 @@ def _extended(
         last = high[step] - 1
         if edges == SMOOTHED:
             last = first_after(timestamps_ms, low[step], last, end_ms - 1)
-        if timestamps_ms[last] <= start_ms:
+        if timestamps_ms[last] <= start_ms or timestamps_ms[first] > end_ms:
             continue
         left, right = values[first], values[last]
         if edges == SMOOTHED and timestamps_ms[first] < start_ms:
