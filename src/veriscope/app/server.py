@@ -95,7 +95,11 @@ class Server:
             insert_logs=self._store.otlp.insert_logs,
             metrics=OtlpMetricIngest(
                 config.ingest,
-                MetricDecoder(config.otlp, key=secrets.token_bytes(16)),
+                MetricDecoder(
+                    config.otlp,
+                    key=secrets.token_bytes(16),
+                    start_zeros=config.ingest.start_timestamp_zeros,
+                ),
                 insert=self._store.metrics.insert,
                 commits=self._ingest.commits,
                 registry=registry,

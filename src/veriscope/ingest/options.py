@@ -23,7 +23,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_values_per_label: int = 200_000
     """Values that one label of one metric has among such series; `0` is no limit."""
     start_timestamp_zeros: bool = False
-    """Store a zero where a series of remote write 2.0 says that it began to count."""
+    """Store a zero where a series of remote write 2.0 or of OTLP says that it began to count."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_body_bytes", "max_message_bytes")

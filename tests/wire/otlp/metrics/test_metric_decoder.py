@@ -18,9 +18,11 @@ DELTA, CUMULATIVE = 1, 2
 class Sender:
     """Builds requests of one metric, and reads what a decoder makes of them."""
 
-    def __init__(self, read: Any, **options: Any) -> None:
+    def __init__(self, read: Any, *, zeros: bool = False, **options: Any) -> None:
         self.read = read
-        self.decoder = MetricDecoder(OtlpOptions(**options), key=b"0123456789abcdef")
+        self.decoder = MetricDecoder(
+            OtlpOptions(**options), key=b"0123456789abcdef", start_zeros=zeros
+        )
         self.decoded: Any = None
 
     def send(self, kind: str, *points: dict[str, Any], **data: Any) -> Any:
@@ -206,6 +208,62 @@ def test_deltas_are_added_up(sender: Sender) -> None:
     ]
     after_a_gap = {"at": 90, "since": 80, "as_double": 0.5}
     assert sender.numbers("sum", after_a_gap, **data) == [("m_total", 90, 7.5)]
+
+
+def test_a_cumulative_sum_starts_with_zero_where_that_is_asked_for(read: Any) -> None:
+    """Once, before its point by a day at most, and after what its stream said before."""
+    sender, data = Sender(read, zeros=True), {"aggregation_temporality": CUMULATIVE}
+    data["is_monotonic"] = True
+    zero, day = ("m_total", 1, 0), 86_400
+    found = sender.numbers("sum", {"at": 10, "since": 1, "as_int": 5}, **data)
+    assert found == [zero, ("m_total", 10, 5)]
+    for at, since in ((20, 1), (30, 15), (40, 40), (40 + 2 * day, 40 + day - 1)):
+        [found] = sender.numbers("sum", {"at": at, "since": since, "as_int": 6}, **data)
+        assert found[2] == 6
+    again = {"at": 60 + 2 * day, "since": 50 + 2 * day, "as_int": 1}
+    assert [value for *_, value in sender.numbers("sum", again, **data)] == [0, 1]
+    stale = {"at": 90 + 2 * day, "since": 80 + 2 * day, "flags": 1}
+    assert len(sender.numbers("sum", stale, **data)) == 1
+    data["is_monotonic"] = False
+    assert sender.numbers("sum", {"since": 1, "as_int": 5}, **data) == [("m", 10, 5)]
+    assert sender.numbers("gauge", {"since": 1, "as_int": 5}) == [("m", 10, 5)]
+
+
+@pytest.mark.parametrize("custom", [True, False], ids=("custom", "classic"))
+def test_cumulative_histograms_start_empty_where_that_is_asked_for(
+    read: Any, *, custom: bool
+) -> None:
+    """All series of a classic one, or one native histogram."""
+    sender = Sender(read, zeros=True, convert_histograms_to_nhcb=custom)
+    data = {"aggregation_temporality": CUMULATIVE}
+    point = {"count": 3, "sum": 4.0, "bucket_counts": [1, 2], "explicit_bounds": [1.0]}
+    found = sender.send("histogram", {"since": 0, **point}, **data).histograms
+    assert [row[3] for row in found] == ([0.0, 3.0] if custom else [])
+    [whole] = sender.send("histogram", {"since": 0, "at": 20, **point}, **data).histograms or [[]]
+    assert bool(whole) == custom
+    exponential = {"count": 2, "scale": 3, "positive": (3, [1, 1])}
+    rows = sender.send("exponential_histogram", {"since": 0, **exponential}, **data).histograms
+    assert [(row[2], row[3], row[7]) for row in rows] == [
+        (3, 0.0, {}),
+        (3, 2.0, {4: 1.0, 5: 1.0}),
+    ]
+
+
+def test_a_classic_histogram_starts_with_a_zero_of_each_series(read: Any) -> None:
+    """Where that is asked for."""
+    point = {"count": 3, "sum": 4.0, "bucket_counts": [1, 2], "explicit_bounds": [1.0]}
+    found = Sender(read, zeros=True).numbers(
+        "histogram", {"since": 1, **point}, aggregation_temporality=CUMULATIVE
+    )
+    values: dict[str, dict[float, float]] = {}
+    for series, time, value in found:
+        values.setdefault(series, {})[time] = value
+    assert values == {
+        'm_bucket{le="+Inf"}': {1: 0, 10: 3},
+        'm_bucket{le="1"}': {1: 0, 10: 1},
+        "m_count": {1: 0, 10: 3},
+        "m_sum": {1: 0, 10: 4},
+    }
 
 
 def test_a_delta_that_is_sent_again_is_not_added_again(sender: Sender) -> None:

@@ -96,13 +96,15 @@ class MetricDecoder:
     """
     Decodes requests one after the other; not for several threads at once.
 
-    *key* (16 random bytes) keeps senders from making two streams that are taken for one. Deltas
+    *key* (16 random bytes) keeps senders from making two streams that are taken for one. With
+    *start_zeros* a zero stands where a cumulative sum or histogram says that it starts. Deltas
     are added up in memory. What is sent again is not added again: the decoder is to be given
     each request once, and again only where its client sends it again.
     """
 
-    def __init__(self, options: OtlpOptions, *, key: bytes) -> None:
+    def __init__(self, options: OtlpOptions, *, key: bytes, start_zeros: bool = False) -> None:
         self._is_custom = options.convert_histograms_to_nhcb
+        self._has_zeros = start_zeros
         self._key = np.frombuffer(key, np.uint64)
         self._streams = StreamTable(options.max_streams)
         self._translator = Translator(options)
@@ -165,7 +167,9 @@ class MetricDecoder:
         points = self._places[3][: found.points]
         known = self._streams
         infos = self._target_infos(found.resources)
-        rows, native_rows, buckets = map(int, room(metrics, points, known.rows, self._is_custom))
+        rows, native_rows, buckets = map(
+            int, room(metrics, points, known.rows, self._is_custom, self._has_zeros)
+        )
         samples = empty_rows(rows + sum(len(times) for _, times in infos), len(S))
         natives = empty_natives(native_rows, buckets)
         exemplars = empty_rows(found.exemplars, len(S) + len(X))
@@ -180,6 +184,7 @@ class MetricDecoder:
                 known.sums,
                 known.exponentials,
                 self._is_custom,
+                self._has_zeros,
                 self._turn,
                 outcomes,
                 samples,

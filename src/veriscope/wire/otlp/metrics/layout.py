@@ -88,6 +88,7 @@ class StreamColumn(IntEnum):
     Its series are number `OFFSET` and the following of label block `BLOCK`; a stream of native
     histograms has one. `STATE` is where a stream of deltas is summed up, -1 for all others, and
     `RESETS` tells whether 0 is said at its start. Points of a `REFUSED` stream are dropped.
+    `NEWEST_MS` is its newest time, where the starts of sums that are no deltas count.
     """
 
     BLOCK = 0
@@ -96,6 +97,7 @@ class StreamColumn(IntEnum):
     STATE = 3
     RESETS = 4
     USED = 5
+    NEWEST_MS = 6
 
 
 Sums: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -27,6 +27,8 @@ _HISTOGRAM: Final = 2
 _EXPONENTIAL: Final = 3
 _MS: Final = 1_000_000
 _END_MS: Final = 4_102_444_800_000
+# No rate looks back further as a rule, and an old start would be one more row of an old week.
+_START_WINDOW_MS: Final = 24 * 3_600_000
 _CUSTOM_SCHEMA: Final = -53
 _DEFAULT_ZERO_THRESHOLD: Final = 1e-128
 
@@ -129,6 +131,7 @@ def read_points(
     sums: Sums,
     exponentials: Exponentials,
     is_custom: bool,
+    has_zeros: bool,
     now: int,
     outcomes: NDArray[np.int8],
     samples: Rows,
@@ -138,7 +141,8 @@ def read_points(
     """
     Read *points*, whose streams are all known, and add up what are deltas.
 
-    With *is_custom* histograms with explicit bounds become native ones. Fills *outcomes*, an
+    With *is_custom* histograms with explicit bounds become native ones; with *has_zeros* 0 is also
+    said where a sum that is no delta starts. Fills *outcomes*, an
     `Outcome` a point, and returns how many rows of samples, native histograms and exemplars were
     filled; there must be room for all (`room` counts it). *now* marks streams as used.
     """
@@ -202,6 +206,11 @@ def read_points(
         # What is said at the start of a sum may be the last word of the one before it.
         start_ms = start_ns // _MS + 1 if start_ns > 0 else 0
         begins = state >= 0 and verdict == _BEGIN and 0 < start_ms < time_ms and stream[4] != 0
+        if has_zeros and state < 0 and _SUM <= kind <= _EXPONENTIAL and not is_stale:
+            start_ms = start_ns // _MS
+            begins = stream[6] < start_ms < time_ms and stream[4] != 0
+            begins = begins and time_ms - start_ms <= _START_WINDOW_MS
+            stream[6] = max(stream[6], time_ms)
         outcomes[point] = 0
         if is_native:
             schema = min(scale, MAX_SCALE) if kind == _EXPONENTIAL else _CUSTOM_SCHEMA
@@ -275,13 +284,14 @@ def room(
     points: NDArray[np.int64],
     streams: NDArray[np.int64],
     is_custom: bool,
+    has_zeros: bool,
 ) -> tuple[int, int, int]:
     """Return how many samples, native histograms and buckets *points* can become at most."""
     samples = natives = buckets = 0
     for point in range(len(points)):
         kind, state = metrics[points[point, 0], 11], streams[points[point, 3], 3]
         size = points[point, 2] - points[point, 1]
-        factor = 1 if state < 0 else 2
+        factor = 1 if state < 0 and not has_zeros else 2
         if kind == _EXPONENTIAL or (kind == _HISTOGRAM and is_custom):
             natives += factor
             buckets += factor * size + (0 if state < 0 else MAX_BUCKETS)

@@ -76,7 +76,7 @@ class StreamTable:
         for row, stream in enumerate(new, first):
             state, refused = self._state(stream), bool(stream.refusal)
             low[row], high[row] = stream.low, stream.high
-            self.rows[row] = (block, offset, refused, state, stream.resets, now)
+            self.rows[row] = (block, offset, refused, state, stream.resets, now, 0)
             offset += len(stream.series)
             if refused:
                 self.refusals[row] = stream.refusal
