@@ -12,14 +12,14 @@ from veriscope.signals.histograms import Histograms, ResetHint
 
 SUMS = [
     (  # the same layout
-        "{{sum:5 count:4 buckets:[1 2 1]}}",
-        "{{sum:2 count:1 buckets:[1] offset:1}}",
-        "{{sum:7 count:5 buckets:[1 3 1]}}",
+        "{{sum:9 count:7 buckets:[3 4] offset:2}}",
+        "{{sum:6 count:2 buckets:[2] offset:3}}",
+        "{{sum:15 count:9 buckets:[3 6] offset:2}}",
     ),
-    (  # a lower resolution joins buckets: (1, 2] and (2, 4] are (1, 4] of schema -1
-        "{{schema:-1 sum:4 count:1 buckets:[1] offset:1}}",
-        "{{schema:0 sum:4 count:4 buckets:[2 2] offset:1}}",
-        "{{schema:-1 count:5 sum:8 offset:1 buckets:[5]}}",
+    (  # a lower resolution joins buckets: (2, 4], (4, 8] and (8, 16] are in (1, 16]
+        "{{schema:-2 sum:8 count:3 buckets:[3] offset:1}}",
+        "{{schema:0 sum:20 count:13 buckets:[1 2 3 7] offset:2}}",
+        "{{schema:-2 count:16 sum:28 offset:1 buckets:[9 7]}}",
     ),
     (  # the wider zero bucket takes (0.25, 0.5] and (0.5, 1] in, the latter since it is cut
         "{{sum:9 count:6 z_bucket:1 z_bucket_w:0.75 buckets:[5] offset:1}}",
@@ -37,9 +37,9 @@ SUMS = [
         "{{count:8 z_bucket:10 z_bucket_w:2}}",
     ),
     (  # custom bounds: those in common remain
-        "{{schema:-53 sum:55 count:15 custom_values:[2 4 6] buckets:[1 2 5 7]}}",
-        "{{schema:-53 sum:5 count:36 custom_values:[1 2 3 4] buckets:[1 2 3 4 26]}}",
-        "{{schema:-53 sum:60 count:51 custom_values:[2 4] buckets:[4 9 38]}}",
+        "{{schema:-53 sum:30 count:10 custom_values:[1 5 9] buckets:[2 4 1 3]}}",
+        "{{schema:-53 sum:60 count:13 custom_values:[1 2 9 20] buckets:[1 1 2 5 4]}}",
+        "{{schema:-53 sum:90 count:23 custom_values:[1 9] buckets:[3 8 12]}}",
     ),
 ]
 
@@ -58,13 +58,13 @@ def test_differences_are_gauges_and_keep_negative_buckets(reference: Any) -> Non
     left, right = (
         reference.histograms([reference.literal(text)])
         for text in (
-            "{{count:41 sum:7 z_bucket:5 z_bucket_w:0.001 buckets:[1 3 1] n_buckets:[0 1 4]}}",
-            "{{count:11 sum:8 z_bucket:3 z_bucket_w:0.001 buckets:[0 2 1] n_buckets:[0 0 6]}}",
+            "{{count:30 sum:4 z_bucket:6 z_bucket_w:0.02 buckets:[5 7] n_buckets:[4 8]}}",
+            "{{count:20 sum:9 z_bucket:2 z_bucket_w:0.02 buckets:[5 3] n_buckets:[1 9]}}",
         )
     )
     found = reference.plain(arithmetic.subtract(left, right).values)[0]
-    wanted = "{{count:30 sum:-1 z_bucket:2 z_bucket_w:0.001 buckets:[1 1] n_buckets:[1 -2]"
-    reference.assert_close(found, reference.literal(wanted + " n_offset:1}}"))
+    wanted = "{{count:10 sum:-5 z_bucket:4 z_bucket_w:0.02 offset:1 buckets:[4] n_buckets:[3 -1]}}"
+    reference.assert_close(found, reference.literal(wanted))
     assert found.hint == ResetHint.GAUGE
 
 
@@ -147,8 +147,8 @@ def test_means_of_large_numbers_do_not_overflow(reference: Any) -> None:
 
 
 RESETS = [
-    ("{{count:5 sum:6 buckets:[1 1 3]}}", "{{count:4 sum:5 buckets:[1 2 1]}}", True),
-    ("{{count:6 sum:7 buckets:[1 2 3]}}", "{{count:5 sum:6 buckets:[1 1 3]}}", False),
+    ("{{count:9 sum:8 buckets:[2 7]}}", "{{count:8 sum:9 buckets:[3 5]}}", True),
+    ("{{count:9 sum:8 buckets:[3 6]}}", "{{count:7 sum:9 buckets:[2 5]}}", False),
     ("{{count:3 buckets:[1 2]}}", "{{count:4 buckets:[1 2]}}", True),
     ("{{count:9 sum:1 buckets:[1 2]}}", "{{count:4 sum:9 buckets:[1 2]}}", False),
     ("{{schema:1 count:9 buckets:[9 9 9]}}", "{{schema:0 count:4 buckets:[1 1]}}", True),
@@ -162,13 +162,13 @@ RESETS = [
     ("{{count:9 n_buckets:[1 8]}}", "{{count:4 n_buckets:[2 2]}}", True),
     ("{{count:9 buckets:[9]}}", "{{schema:-53 count:1 custom_values:[5] buckets:[1]}}", True),
     (
-        "{{schema:-53 count:15 custom_values:[2 3 4 6] buckets:[1 0 1 5 8]}}",
-        "{{schema:-53 count:15 custom_values:[2 4 6] buckets:[1 2 5 7]}}",
+        "{{schema:-53 count:12 custom_values:[3 5 7] buckets:[3 1 1 7]}}",
+        "{{schema:-53 count:10 custom_values:[3 7] buckets:[2 3 5]}}",
         True,
     ),
     (
-        "{{schema:-53 count:15 custom_values:[2 3 4 6] buckets:[1 1 1 5 8]}}",
-        "{{schema:-53 count:15 custom_values:[2 4 6] buckets:[1 2 5 7]}}",
+        "{{schema:-53 count:13 custom_values:[3 5 7] buckets:[3 1 2 7]}}",
+        "{{schema:-53 count:10 custom_values:[3 7] buckets:[2 3 5]}}",
         False,
     ),
     (

@@ -15,15 +15,16 @@ from veriscope.signals import Grid, LabelSets, Matrix
 from veriscope.signals.matrix import HistogramPoints
 
 INF, NAN = math.inf, math.nan
-POSITIVE = "{{schema:0 count:12 sum:100 z_bucket:2 z_bucket_w:0.001 buckets:[2 3 0 1 4]}}"
-NEGATIVE = "{{schema:0 count:12 sum:100 z_bucket:2 z_bucket_w:0.001 n_buckets:[2 3 0 1 4]}}"
+# Of 20 in all: 4 from 0 to 0.01, 6 from 2^0 to 2^0.5, 2 from 2^1 to 2^1.5, 8 from 2^1.5 to 2^2.
+POSITIVE = "{{schema:1 count:20 sum:9 z_bucket:4 z_bucket_w:0.01 offset:1 buckets:[6 0 2 8]}}"
+NEGATIVE = "{{schema:1 count:20 sum:9 z_bucket:4 z_bucket_w:0.01 n_offset:1 n_buckets:[6 0 2 8]}}"
 BOTH = (
-    "{{schema:0 count:24 sum:100 z_bucket:4 z_bucket_w:0.001 "
-    "buckets:[2 3 0 1 4] n_buckets:[2 3 0 1 4]}}"
+    "{{schema:1 count:40 sum:9 z_bucket:8 z_bucket_w:0.01 "
+    "offset:1 buckets:[6 0 2 8] n_offset:1 n_buckets:[6 0 2 8]}}"
 )
-CUSTOM = "{{schema:-53 sum:5 count:4 custom_values:[5 10] buckets:[1 2 1]}}"
-MIXED_CUSTOM = "{{schema:-53 count:10 custom_values:[-10 5 10] buckets:[2 4 3 1]}}"
-NAN_20 = "{{count:15 sum:NaN buckets:[12]}}"
+CUSTOM = "{{schema:-53 sum:40 count:10 custom_values:[4 12] buckets:[2 5 3]}}"
+MIXED_CUSTOM = "{{schema:-53 count:20 custom_values:[-6 2 20] buckets:[5 8 4 3]}}"
+NAN_25 = "{{count:16 sum:NaN offset:2 buckets:[4 8]}}"
 
 
 def vector_of(reference: Any, text: str) -> Matrix:
@@ -39,24 +40,25 @@ def vector_of(reference: Any, text: str) -> Matrix:
 
 
 QUANTILES = [
-    *((POSITIVE, q, v) for q, v in [(1.001, INF), (1, 16), (0.99, 15.67072476139083)]),
-    *((POSITIVE, q, v) for q, v in [(0.9, 12.99603834169977), (0.6, 4.594793419988138)]),
-    *((POSITIVE, q, v) for q, v in [(0.5, 1.5874010519681994), (0.1, 0.0006), (0, 0), (-1, -INF)]),
-    *((NEGATIVE, q, v) for q, v in [(1, 0), (0.99, -0.00006), (0.9, -0.0006), (0, -16)]),
-    *((NEGATIVE, q, v) for q, v in [(0.5, -1.5874010519681996), (0.1, -12.996038341699768)]),
-    *((BOTH, q, v) for q, v in [(0.99, 15.34822590920423), (0.7, 1.2030250360821164)]),
-    *((BOTH, q, v) for q, v in [(0.55, 0.0006), (0.5, 0), (0.45, -0.0006), (0, -16), (NAN, NAN)]),
-    *((BOTH, q, v) for q, v in [(0.3, -1.2030250360821169), (0.01, -15.34822590920423)]),
-    *((CUSTOM, q, v) for q, v in [(0.5, 7.5), (0.25, 5), (0.1, 2), (0.9, 10), (1, 10)]),
-    *((MIXED_CUSTOM, q, v) for q, v in [(0.1, -10), (0.2, -10), (0.4, -2.5), (0.95, 10)]),
+    *((POSITIVE, q, v) for q, v in [(1.2, INF), (1, 4), (0, 0), (-0.5, -INF), (0.1, 0.01 / 2)]),
+    *((POSITIVE, q, v) for q, v in [(0.35, 2**0.25), (0.55, 2**1.25)]),  # ranks 7 and 11
+    *((POSITIVE, q, v) for q, v in [(0.7, 2**1.625), (0.9, 2**1.875)]),  # 2 and 6 of the last 8
+    *((NEGATIVE, q, v) for q, v in [(1, 0), (0.9, -0.01 / 2), (0, -4)]),
+    *((NEGATIVE, q, v) for q, v in [(0.1, -(2**1.875)), (0.65, -(2**0.25))]),  # ranks 2 and 13
+    (NEGATIVE, 0.5, -(2**0.5)),  # rank 10 is where nothing is: the beginning of what follows
+    *((BOTH, q, v) for q, v in [(0.9, 2**1.75), (0.675, 2**0.25), (0.55, 0.005), (0.5, 0)]),
+    *((BOTH, q, v) for q, v in [(0.45, -0.005), (0.325, -(2**0.25)), (0.1, -(2**1.75))]),
+    *((BOTH, q, v) for q, v in [(0, -4), (NAN, NAN)]),
+    *((CUSTOM, q, v) for q, v in [(0.1, 2), (0.2, 4), (0.45, 8), (0.85, 12), (1, 12)]),
+    *((MIXED_CUSTOM, q, v) for q, v in [(0.2, -6), (0.25, -6), (0.45, -2), (0.75, 11), (0.95, 20)]),
     ("{{}}", 0.5, NAN),
-    ("{{count:5 sum:4 buckets:[0 5]}}", 0.5, math.sqrt(2)),
-    ("{{schema:-1 sum:6 count:5 buckets:[0 5]}}", 0.5, 2.0),
-    ("{{schema:1 sum:4 count:5 buckets:[0 0 5]}}", 0.5, 1.6817928305074292),
-    ("{{schema:0 z_bucket:1 z_bucket_w:0.5 sum:0.25 count:1}}", 0.5, 0),
-    ("{{sum:0 count:8 buckets:[1 2 1] n_buckets:[1 2 1]}}", 0.5, 0.5),
-    ("{{count:3 sum:NaN}}", 0.4, NAN),
-    *((NAN_20, q, v) for q, v in [(1, NAN), (0.81, NAN), (0.8, 1), (0.4, 0.7071067811865475)]),
+    ("{{count:6 sum:30 offset:2 buckets:[6]}}", 0.5, 2**1.5),
+    ("{{schema:-2 sum:9 count:8 offset:1 buckets:[8]}}", 0.25, 2),  # a quarter of 2^0 to 2^4
+    ("{{schema:3 sum:3 count:4 offset:-7 buckets:[4]}}", 0.75, 2 ** ((-8 + 0.75) / 8)),
+    *(("{{z_bucket:6 z_bucket_w:0.25 count:6}}", q, v) for q, v in [(0.5, 0), (0.75, 0.125)]),
+    ("{{count:10 offset:2 buckets:[5] n_offset:2 n_buckets:[5]}}", 0.5, 2),
+    ("{{count:4 sum:NaN}}", 0.4, NAN),
+    *((NAN_25, q, v) for q, v in [(1, NAN), (0.76, NAN), (0.75, 8), (0.5, 2**2.5)]),
 ]
 
 
@@ -68,21 +70,23 @@ def test_quantiles(text: str, q: float, wanted: float, reference: Any) -> None:
 
 
 FRACTIONS = [
-    *((POSITIVE, 0, upper, v) for upper, v in [(INF, 1), (0.001, 1 / 6), (0.0005, 1 / 12)]),
-    *((POSITIVE, 0, upper, v) for upper, v in [(1.5, 0.4795739585136224), (0, 0)]),
-    *((POSITIVE, 1.5, upper, v) for upper, v in [(2, 0.10375937481971091), (1, 0), (NAN, NAN)]),
-    *((POSITIVE, 1, upper, v) for upper, v in [(8, 1 / 3), (6, 0.29874687506009634)]),
-    *((POSITIVE, -INF, upper, v) for upper, v in [(0, 0), (-0.001, 0), (INF, 1)]),
-    *((NEGATIVE, -2, upper, v) for upper, v in [(-1, 0.25), (-1.5, 0.10375937481971091)]),
-    *((NEGATIVE, -INF, upper, v) for upper, v in [(-6, 0.36791979160657035), (0, 1)]),
-    *((BOTH, -INF, upper, v) for upper, v in [(0.0005, 0.5416666666666666), (0, 0.5)]),
-    *((BOTH, -6, upper, v) for upper, v in [(-1, 0.14937343753004817)]),
+    *((POSITIVE, 0, upper, v) for upper, v in [(INF, 1), (0.01, 4 / 20), (0.005, 2 / 20), (0, 0)]),
+    *((POSITIVE, 0, upper, v) for upper, v in [(2**0.25, (4 + 3) / 20), (4, 1)]),
+    *((POSITIVE, lower, 4, v) for lower, v in [(2, 10 / 20), (2**1.75, 4 / 20), (5, 0)]),
+    (POSITIVE, 2**1.25, 2**1.75, (1 + 4) / 20),
+    (POSITIVE, 1, NAN, NAN),
+    *((POSITIVE, -INF, upper, v) for upper, v in [(0, 0), (-0.01, 0), (INF, 1)]),
+    (NEGATIVE, -4, -2, 10 / 20),
+    (NEGATIVE, -(2**0.5), -(2**0.25), 3 / 20),
+    *((NEGATIVE, -INF, upper, v) for upper, v in [(-(2**1.75), 4 / 20), (0, 1)]),
+    *((BOTH, -INF, upper, v) for upper, v in [(0.005, (16 + 6) / 40), (0, 20 / 40)]),
+    (BOTH, -(2**1.75), -1, (4 + 2 + 6) / 40),
     *(
         (CUSTOM, lower, upper, v)
-        for lower, upper, v in [(5, 10, 0.5), (-INF, INF, 1), (7.5, 9, 0.15)]
+        for lower, upper, v in [(4, 12, 5 / 10), (-INF, INF, 1), (6, 10, 5 / 2 / 10)]
     ),
     ("{{}}", 0, 1, NAN),
-    *((NAN_20, -INF, upper, v) for upper, v in [(INF, 0.8), (0.7071067811865475, 0.4)]),
+    *((NAN_25, -INF, upper, v) for upper, v in [(INF, 12 / 16), (2**2.5, (4 + 4) / 16)]),
 ]
 
 
@@ -94,13 +98,26 @@ def test_fractions(text: str, lower: float, upper: float, wanted: float, referen
     np.testing.assert_allclose(found.values, [[wanted]], rtol=1e-12, atol=1e-15)
 
 
-SPREAD = [
-    ("{{schema:2 count:4 sum:10 buckets:[1 0 0 0 1 0 0 1 1]}}", 1.163807968526718),
-    ("{{schema:8 count:10 sum:10 buckets:[1 2 3 4]}}", 2.3971123370139447e-05),
-    ("{{schema:0 count:10 sum:-100 n_buckets:[0 0 0 0 10]}}", 1.725830020304794),
-    ("{{schema:3 count:7 sum:Inf z_bucket:1 buckets:[1]}}", INF),
-    ("{{schema:3 count:7 sum:NaN z_bucket:1 buckets:[1]}}", NAN),
-    ("{{schema:-53 count:4 sum:12 custom_values:[2 4 8] buckets:[0 2 2]}}", (0 + 0 + 9 + 9) / 4),
+SPREAD = [  # the squares of distances from sum/count
+    (
+        "{{count:4 sum:8 offset:1 buckets:[2 0 2]}}",
+        (2 * (2**0.5 - 2) ** 2 + 2 * (2**2.5 - 2) ** 2) / 4,
+    ),
+    (
+        "{{schema:4 count:5 sum:5 offset:1 buckets:[2 3]}}",
+        (2 * (2 ** (0.5 / 16) - 1) ** 2 + 3 * (2 ** (1.5 / 16) - 1) ** 2) / 5,
+    ),
+    ("{{count:6 sum:-30 n_offset:3 n_buckets:[6]}}", (2**2.5 - 5) ** 2),
+    (
+        "{{count:4 sum:6 z_bucket:2 z_bucket_w:0.5 offset:2 buckets:[2]}}",
+        (2 * (0 - 1.5) ** 2 + 2 * (2**1.5 - 1.5) ** 2) / 4,
+    ),
+    ("{{count:5 sum:Inf z_bucket:3 offset:1 buckets:[2]}}", INF),
+    ("{{count:5 sum:NaN z_bucket:3 offset:1 buckets:[2]}}", NAN),
+    (
+        "{{schema:-53 count:4 sum:22 custom_values:[2 6 10] buckets:[0 3 1]}}",
+        (3 * (4 - 5.5) ** 2 + (8 - 5.5) ** 2) / 4,
+    ),
     ("{{}}", NAN),
 ]
 
@@ -118,7 +135,7 @@ def test_spread(text: str, wanted: float, reference: Any) -> None:
 def test_count_sum_and_average(reference: Any) -> None:
     """What a histogram says of itself is passed on, an empty one has no average."""
     for text, wanted in (
-        ("{{count:4 sum:5 buckets:[1 2 1]}}", [4, 5, 1.25]),
+        ("{{count:8 sum:-2 offset:3 buckets:[8]}}", [8, -2, -0.25]),
         ("{{}}", [0, 0, NAN]),
     ):
         found = [
@@ -146,76 +163,104 @@ def test_floats_are_left_out_of_estimates(reference: Any) -> None:
 def test_observed_nan_is_remarked_upon(q: float, said: str, reference: Any) -> None:
     """NaN is above all, which an info says."""
     notes = Notes()
-    estimates.quantile(vector_of(reference, NAN_20), np.array([q]), notes)
+    estimates.quantile(vector_of(reference, NAN_25), np.array([q]), notes)
     assert list(notes.infos) == [f'PromQL info: {said} for metric name "m"']
 
 
-H1 = (
-    "{{schema:0 sum:123.75 count:34 z_bucket:1 z_bucket_w:0.001 "
-    "buckets:[2 4 8 16] n_buckets:[1 2]}}"
+# 2 around 0, 4 from 1 to 4, 6 from 4 to 16; 8 and 10 below zero. Middles are 2 and 8.
+WAVES = (
+    "{{schema:-1 sum:99 count:30 z_bucket:2 z_bucket_w:0.01 "
+    "offset:1 buckets:[4 6] n_offset:1 n_buckets:[8 10]}}"
 )
-H2 = (
-    "{{schema:2 sum:12.8286080906 count:28 z_bucket:1 z_bucket_w:0.001 "
-    "buckets:[1 2 4 7 3] n_buckets:[1 5 3 1]}}"
+# Middles are 1 (of a bucket that is taken to begin at 0), 4, 8 and 10 (of one without end).
+BINS = "{{schema:-53 sum:140 count:20 custom_values:[2 6 10] buckets:[4 8 5 3]}}"
+BELOW = "{{schema:-53 sum:1 count:9 custom_values:[-3 3] buckets:[2 5 2]}}"
+AROUND = (
+    "{{sum:3 count:12 z_bucket:8 z_bucket_w:0.5 offset:1 buckets:[1] n_offset:1 n_buckets:[3]}}"
 )
-CBH = "{{schema:-53 sum:172.5 count:15 custom_values:[5 10 15 20] buckets:[1 6 4 3 1]}}"
-ZERO = "{{sum:-6.75 z_bucket:5 z_bucket_w:0.01 buckets:[2 3] n_buckets:[1 2 3]}}"
+ABOVE = "{{sum:9 count:6 z_bucket:4 z_bucket_w:0.5 offset:1 buckets:[2]}}"
+ENDLESS = "{{schema:-53 sum:6 count:4 buckets:[4]}}"
+
+
+def left(head: str, count: float, total: float, buckets: str = "") -> str:
+    """Spell what a histogram is left with."""
+    return f"{{{{{head} count:{count!r} sum:{total!r} {buckets}}}}}"
+
+
+WAVE, BIN = "schema:-1 z_bucket_w:0.01", "schema:-53 custom_values:[2 6 10]"
 TRIMS = [
+    # 8 is the middle from 4 to 16: 3 of the 6 are on either side, about 2^2.5 or 2^3.5.
     (
-        *(H2, "</", 1.13),
-        (
-            "{{schema:2 count:13.410582181123704 sum:-9.385798726068234 z_bucket:1 "
-            "z_bucket_w:0.001 buckets:[1 1.410582181123704] n_buckets:[1 5 3 1]}}"
+        *(WAVES, "</", 8),
+        left(
+            f"{WAVE} z_bucket:2",
+            2 + 4 + 3 + 8 + 10,
+            4 * 2 + 3 * 2**2.5 - 8 * 2 - 10 * 8,
+            "offset:1 buckets:[4 3] n_offset:1 n_buckets:[8 10]",
+        ),
+    ),
+    (WAVES, ">/", 8, left(WAVE, 3, 3 * 2**3.5, "offset:2 buckets:[3]")),
+    (WAVES, "</", -8, left(WAVE, 5, -5 * 2**3.5, "n_offset:2 n_buckets:[5]")),
+    (
+        *(WAVES, ">/", -8),
+        left(
+            f"{WAVE} z_bucket:2",
+            2 + 4 + 6 + 8 + 5,
+            4 * 2 + 6 * 8 - 8 * 2 - 5 * 2**2.5,
+            "offset:1 buckets:[4 6] n_offset:1 n_buckets:[8 5]",
         ),
     ),
     (
-        *(H2, ">/", 1.13),
-        (
-            "{{schema:2 count:14.589417818876296 sum:22.168126492693734 z_bucket_w:0.001 offset:1 "
-            "buckets:[0.589417818876296 4 7 3]}}"
+        *(WAVES, "</", 4),
+        left(
+            f"{WAVE} z_bucket:2",
+            2 + 4 + 8 + 10,
+            4 * 2 - 8 * 2 - 10 * 8,
+            "offset:1 buckets:[4] n_offset:1 n_buckets:[8 10]",
         ),
     ),
+    (WAVES, ">/", 4, left(WAVE, 6, 6 * 8, "offset:2 buckets:[6]")),
+    (WAVES, ">/", -INF, WAVES),
+    (WAVES, "</", INF, WAVES),
+    # 7 is a quarter of the way from 6 to 10: 1.25 of 5 are about 6.5, the others about 8.5.
+    (BINS, "</", 7, left(BIN, 13.25, 4 * 1 + 8 * 4 + 1.25 * 6.5, "buckets:[4 8 1.25]")),
+    (BINS, ">/", 7, left(BIN, 6.75, 3.75 * 8.5 + 3 * 10, "offset:2 buckets:[3.75 3]")),
+    (BINS, "</", 1, left(BIN, 2, 2 * 0.5, "buckets:[2]")),
+    (BINS, ">/", 1, left(BIN, 18, 2 * 1.5 + 8 * 4 + 5 * 8 + 3 * 10, "buckets:[2 8 5 3]")),
+    (BINS, "</", 30, left(BIN, 17, 4 * 1 + 8 * 4 + 5 * 8, "buckets:[4 8 5]")),
+    (BINS, "</", -INF, left(BIN, 0, 0)),
+    (BINS, "</", INF, BINS),
+    (BINS, ">/", -INF, BINS),
+    (BINS, ">/", 0, BINS),
+    (BINS, "</", 0, left(BIN, 0, 0)),
+    # What has no beginning and ends below 0 is at its end; a third of 5 is from -3 to -1.
     (
-        *(H2, "</", -1.3),
-        (
-            "{{schema:2 count:2.45786052095524 sum:-3.5189307983595093 z_bucket_w:0.001 n_offset:2 "
-            "n_buckets:[1.45786052095524 1]}}"
+        *(BELOW, "</", -1),
+        left(
+            "schema:-53 custom_values:[-3 3]",
+            2 + 5 / 3,
+            2 * -3 + 5 / 3 * -2,
+            f"buckets:[2 {5 / 3!r}]",
         ),
     ),
+    # The zero bucket is cut as a line is: a quarter of it is above 0.25, about 0.375.
     (
-        H1,
-        "</",
-        2,
-        "{{count:10 sum:3.5355339059 z_bucket:1 z_bucket_w:0.001 buckets:[2 4] n_buckets:[1 2]}}",
-    ),
-    (H1, ">/", 2, "{{count:24 sum:113.13708498984761 z_bucket_w:0.001 offset:2 buckets:[8 16]}}"),
-    (
-        CBH,
-        "</",
-        13,
-        "{{schema:-53 count:9.4 sum:75.1 custom_values:[5 10 15 20] buckets:[1 6 2.4]}}",
+        *(AROUND, ">/", 0.25),
+        left("z_bucket:2 z_bucket_w:0.5", 2 + 1, 2 * 0.375 + 2**0.5, "offset:1 buckets:[1]"),
     ),
     (
-        CBH,
-        ">/",
-        13,
-        "{{schema:-53 count:5.6 sum:94.9 custom_values:[5 10 15 20] offset:2 buckets:[1.6 3 1]}}",
+        *(AROUND, "</", 0),
+        left(
+            "z_bucket:4 z_bucket_w:0.5", 4 + 3, 4 * -0.25 - 3 * 2**0.5, "n_offset:1 n_buckets:[3]"
+        ),
     ),
-    (CBH, "</", 7.5, "{{schema:-53 count:4 sum:21.25 custom_values:[5 10 15 20] buckets:[1 3]}}"),
-    (CBH, "</", 50, "{{schema:-53 count:14 sum:150 custom_values:[5 10 15 20] buckets:[1 6 4 3]}}"),
-    (CBH, "</", -INF, "{{schema:-53 custom_values:[5 10 15 20]}}"),
-    (CBH, "</", INF, CBH),
-    (CBH, ">/", -INF, CBH),
-    (CBH, ">/", 0, CBH),
-    (CBH, "</", 0, "{{schema:-53 custom_values:[5 10 15 20]}}"),
-    (H1, ">/", -INF, H1),
-    (H1, "</", INF, H1),
+    # It begins at 0 where nothing is below: three quarters are above an eighth, about 5/16.
     (
-        *(ZERO, ">/", 0),
-        "{{count:7.5 sum:5.669354249492381 z_bucket:2.5 z_bucket_w:0.01 buckets:[2 3]}}",
+        *(ABOVE, ">/", 0.125),
+        left("z_bucket:3 z_bucket_w:0.5", 3 + 2, 3 * 5 / 16 + 2 * 2**0.5, "offset:1 buckets:[2]"),
     ),
-    ("{{schema:-53 sum:9 count:9 buckets:[9]}}", "</", 10, "{{schema:-53}}"),
-    ("{{schema:-53 sum:9 count:9 buckets:[9]}}", ">/", 10, "{{schema:-53}}"),
+    (ENDLESS, "</", 2, "{{schema:-53}}"),
+    (ENDLESS, ">/", 2, "{{schema:-53}}"),
 ]
 
 

@@ -41,16 +41,16 @@ def test_buckets_rise_and_say_what_they_include(reference: Any) -> None:
 def test_custom_buckets_reach_to_both_infinities(reference: Any) -> None:
     """The first custom bucket is closed, as Prometheus has it, and the last has no upper end."""
     found = decoded(
-        reference, "{{schema:-53 count:4 sum:5 custom_values:[5 10] buckets:[1 2 1]}}", "{{}}"
+        reference, "{{schema:-53 count:9 sum:31 custom_values:[2.5 40] buckets:[3 5 1]}}", "{{}}"
     )
     assert found == [
         {
-            "count": "4",
-            "sum": "5",
+            "count": "9",
+            "sum": "31",
             "buckets": [
-                [3, "-Inf", "5", "1"],
-                [0, "5", "10", "2"],
-                [0, "10", "+Inf", "1"],
+                [3, "-Inf", "2.5", "3"],
+                [0, "2.5", "40", "5"],
+                [0, "40", "+Inf", "1"],
             ],
         },
         {"count": "0", "sum": "0"},
