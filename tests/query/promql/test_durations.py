@@ -6,9 +6,9 @@ Script = Callable[[str], None]
 
 DATA = """
 load 1s
-  m_total 0+1x100
-load 15s
-  edge 1+1x4 9+1x4
+  m_total 0+1x90
+load 20s
+  edge 2 5 8 11 1 6
 """
 
 TABLE = """
@@ -40,30 +40,30 @@ eval instant at 60s count_over_time(m_total[0x0f])
   {} 15
 eval instant at 60s count_over_time(m_total[15s:3s - 2s])
   {} 15
-eval instant at 60s m_total offset (10 + 2)
-  m_total 48
-eval instant at 60s m_total offset 10 + 2
-  {} 52
-eval instant at 60s m_total offset -(10 + 2)
-  m_total 72
-eval instant at 60s m_total offset -2 ^ 2
-  {} 3844
-eval instant at 60s m_total offset (-2 ^ 2)
-  m_total 64
-eval range from 50s to 60s step 5s count_over_time(m_total[step()])
-  {} 5 5 5
-eval range from 50s to 60s step 5s count_over_time(m_total[STEP() + 1])
-  {} 6 6 6
-eval range from 50s to 60s step 5s count_over_time(m_total[range()])
-  {} 10 10 10
-eval range from 50s to 60s step 5s m_total offset step()
-  m_total 45 50 55
-eval range from 50s to 60s step 5s m_total offset -step() * 2
-  {} 110 120 130
-eval range from 50s to 60s step 5s m_total offset (-step() * 2)
-  m_total 60 65 70
-eval range from 50s to 60s step 5s m_total offset min(range(), 8s)
-  m_total 42 47 52
+eval instant at 60s m_total offset (6 + 8)
+  m_total 46
+eval instant at 60s m_total offset 6 + 8
+  {} 62
+eval instant at 60s m_total offset -(6 + 8)
+  m_total 74
+eval instant at 60s m_total offset -3 ^ 2
+  {} 3969
+eval instant at 60s m_total offset (-3 ^ 2)
+  m_total 69
+eval range from 40s to 58s step 6s count_over_time(m_total[step()])
+  {} 6x3
+eval range from 40s to 58s step 6s count_over_time(m_total[STEP() - 2])
+  {} 4x3
+eval range from 40s to 58s step 6s count_over_time(m_total[range()])
+  {} 18x3
+eval range from 40s to 58s step 6s m_total offset step()
+  m_total 34 40 46 52
+eval range from 40s to 58s step 6s m_total offset -step() * 3
+  {} 138 156 174 192
+eval range from 40s to 58s step 6s m_total offset (-step() * 3)
+  m_total 58 64 70 76
+eval range from 40s to 58s step 6s m_total offset min(range(), 8s)
+  m_total 32 38 44 50
 eval instant at 50s m_total offset range()
   m_total 50
 eval_fail instant at 50s count_over_time(m_total[step()])
@@ -94,19 +94,22 @@ eval instant at 50s start() + end() + step() + range()
 eval range from 50s to 60s step 5s max_over_time(vector(end())[10s:1s])
   {} 60 60 60
 # Anchored and smoothed.
-eval instant at 80s increase(edge[1m] anchored)
+# From the 5 at 20s over 8 and 11 to 1, before which 11 were lost.
+eval instant at 90s increase(edge[1m] anchored)
   {} 7
-eval instant at 5s increase(edge[1m] anchored)
+eval instant at 10s increase(edge[1m] anchored)
   {} 0
-eval instant at 65s increase(edge[1m] smoothed)
-  {} 5
-eval instant at 5s increase(edge[1m] smoothed)
-  {} 0.3333333333333333
-eval instant at 5s rate(edge[5s] smoothed offset 10s)
-eval instant at 65s changes(edge[1m] anchored)
-  {} 4
-eval instant at 20s edge smoothed
-  edge 2.3333333333333335
+# From 3.5 between 2 and 5 over 5, 8 and 11 to 0.5 between 0 and 1, before which 11 were lost.
+eval instant at 70s increase(edge[1m] smoothed)
+  {} 8
+# From the first, 2, to 3.5.
+eval instant at 10s increase(edge[1m] smoothed)
+  {} 1.5
+eval instant at 10s rate(edge[10s] smoothed offset 20s)
+eval instant at 90s changes(edge[1m] anchored)
+  {} 3
+eval instant at 50s edge smoothed
+  edge 9.5
 eval_fail instant at 5s deriv(edge[1m] smoothed)
   smoothed modifier can only be used with: delta, increase, rate - not with deriv
 eval_fail instant at 5s sum_over_time(edge[1m] anchored)

@@ -6,90 +6,90 @@ Script = Callable[[str], None]
 
 DATA = """
 load 10s
-  a{x="1"} 10
-  a{x="2"} 20
-  a{x="3"} 30
-  b{x="1"} 100
-  b{x="2"} 200
-  b{x="4"} 400
+  a{x="1"} 3
+  a{x="2"} 8
+  a{x="3"} -4
+  b{x="1"} 50
+  b{x="2"} 70
+  b{x="4"} 90
   many{x="1", y="p"} 1
   many{x="1", y="q"} 2
   many{x="5", y="p"} 5
-  one{x="1", z="k"} 100
-  one{x="6", z="l"} 600
+  one{x="1", z="k"} 25
+  one{x="6", z="l"} 65
   fill{x="1"} 7
 """
 
 TABLE = """
-eval instant at 0 a + fill(0) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="3"} 30
-  {x="4"} 400
-eval instant at 0 a + fill_left(5) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="4"} 405
-eval instant at 0 a + fill_right(7) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="3"} 37
-eval instant at 0 a + fill_left(5) fill_right(7) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="3"} 37
-  {x="4"} 405
-eval instant at 0 a + fill(-Inf) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="3"} -Inf
+eval instant at 0 a - fill(0) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="3"} -4
+  {x="4"} -90
+eval instant at 0 a - fill_left(9) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="4"} -81
+eval instant at 0 a - fill_right(6) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="3"} -10
+eval instant at 0 a - fill_left(9) fill_right(6) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="3"} -10
+  {x="4"} -81
+eval instant at 0 a - fill(-Inf) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="3"} +Inf
   {x="4"} -Inf
 # A comparison keeps the left side, which may be what was filled in.
-eval instant at 0 a != fill(30) b
-  a{x="1"} 10
-  a{x="2"} 20
-  {x="4"} 30
-eval instant at 0 a == bool fill(30) b
-  {x="1"} 0
-  {x="2"} 0
-  {x="3"} 1
-  {x="4"} 0
-eval instant at 0 a + on(x) fill(0) b
-  {x="1"} 110
-  {x="2"} 220
-  {x="3"} 30
-  {x="4"} 400
+eval instant at 0 a < fill(-4) b
+  a{x="1"} 3
+  a{x="2"} 8
+  {x="4"} -4
+eval instant at 0 a < bool fill(-4) b
+  {x="1"} 1
+  {x="2"} 1
+  {x="3"} 0
+  {x="4"} 1
+eval instant at 0 a - on(x) fill(0) b
+  {x="1"} -47
+  {x="2"} -62
+  {x="3"} -4
+  {x="4"} -90
 # Of the side of many there is one stand-in for a group, with the labels of the group.
-eval instant at 0 many + on(x) group_left fill(0) one
-  {x="1", y="p"} 101
-  {x="1", y="q"} 102
-  {x="5", y="p"} 5
-  {x="6"} 600
-eval instant at 0 many + on(x) group_left(z) fill_right(0) one
-  {x="1", y="p", z="k"} 101
-  {x="1", y="q", z="k"} 102
-  {x="5", y="p"} 5
+eval instant at 0 many - on(x) group_left fill(4) one
+  {x="1", y="p"} -24
+  {x="1", y="q"} -23
+  {x="5", y="p"} 1
+  {x="6"} -61
+eval instant at 0 many - on(x) group_left(z) fill_right(4) one
+  {x="1", y="p", z="k"} -24
+  {x="1", y="q", z="k"} -23
+  {x="5", y="p"} 1
 # With group_right, the sides of fill_left and fill_right are swapped, as in Prometheus.
-eval instant at 0 one + on(x) group_right fill_left(0) many
-  {x="1", y="p"} 101
-  {x="1", y="q"} 102
-  {x="6"} 600
+eval instant at 0 one - on(x) group_right fill_left(4) many
+  {x="1", y="p"} 24
+  {x="1", y="q"} 23
+  {x="6"} 61
 eval instant at 0 one - on(x) group_right fill_right(1) many
-  {x="1", y="p"} 99
-  {x="1", y="q"} 98
+  {x="1", y="p"} 24
+  {x="1", y="q"} 23
   {x="5", y="p"} -4
 # Nothing stands in where the other side has nothing either.
-eval instant at 0 a + fill_left(0) nothing
-eval instant at 0 a + fill_right(0) nothing
-  {x="1"} 10
-  {x="2"} 20
-  {x="3"} 30
+eval instant at 0 a - fill_left(2) nothing
+eval instant at 0 a - fill_right(2) nothing
+  {x="1"} 1
+  {x="2"} 6
+  {x="3"} -6
 eval instant at 0 nothing + fill(0) nothing
 # The words are names of metrics too.
 eval instant at 0 fill
   fill{x="1"} 7
 eval instant at 0 a + fill
-  {x="1"} 17
+  {x="1"} 10
 eval instant at 0 fill + fill(1) fill
   {x="1"} 14
 eval_fail instant at 0 a and fill(1) b
@@ -108,20 +108,20 @@ def test_a_series_is_filled_in_step_by_step(script: Script) -> None:
     """A stand-in has points only where its side has none and the other has one."""
     script("""
 load 10s
-  left{x="a"} 1 stale 3 stale 5
-  left{x="b"} _ 20 stale 40 stale
-  right{x="a"} _ 200 stale 400 stale
-  right{x="b"} 100 stale 300 stale 500
-  right{x="c"} 1000 stale _ 4000 5000
-eval range from 0s to 40s step 10s left + fill(0) right
-  {x="a"} 1 200 3 400 5
-  {x="b"} 100 20 300 40 500
-  {x="c"} 1000 _ _ 4000 5000
-eval range from 0s to 40s step 10s left + fill_right(0) right
-  {x="a"} 1 _ 3 _ 5
-  {x="b"} _ 20 _ 40
-eval range from 0s to 40s step 10s left + fill_left(0) right
-  {x="a"} _ 200 _ 400
-  {x="b"} 100 _ 300 _ 500
-  {x="c"} 1000 _ _ 4000 5000
+  own{x="p"} 6 7 stale _ 2
+  own{x="q"} _ _ 4 stale
+  other{x="p"} 1 stale _ 5 stale
+  other{x="q"} _ 8 3 9 stale
+  other{x="r"} stale _ 2 _ stale
+eval range from 0s to 40s step 10s own - fill(1) other
+  {x="p"} 5 6 _ -4 1
+  {x="q"} _ -7 1 -8
+  {x="r"} _ _ -1 -1
+eval range from 0s to 40s step 10s own - fill_right(1) other
+  {x="p"} 5 6 _ _ 1
+  {x="q"} _ _ 1
+eval range from 0s to 40s step 10s own - fill_left(1) other
+  {x="p"} 5 _ _ -4
+  {x="q"} _ -7 1 -8
+  {x="r"} _ _ -1 -1
 """)

@@ -289,7 +289,6 @@ eval instant at 0 histogram_fraction(4, +Inf, h_bucket)
   {} 0.2
 eval instant at 0 histogram_fraction(0, 1, void_bucket)
   {} NaN
-# What comes in a later version says so.
 """
 
 
