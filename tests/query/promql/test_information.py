@@ -6,11 +6,11 @@ Script = Callable[[str], None]
 
 DATA = """
 load 10s
-  up{instance="a", job="x", own="1"} 0 1 2
+  up{instance="a", job="x", own="1"} 4 9 16
   up{instance="b", job="x"} 5 5 5
   up{host="h"} 9 9 9
-  target_info{instance="a", job="x", version="1", own="2"} 1 1 stale
-  target_info{instance="a", job="x", version="2"} _ _ 1
+  target_info{instance="a", job="x", version="1", own="2"} 1 stale
+  target_info{instance="a", job="x", version="2"} _ 1 1
   build_info{instance="a", job="x", commit="c1", version="9"} 1 1 1
   two_info{instance="b", job="x", k="1"} 1
   two_info{instance="b", job="x", k="2"} 1
@@ -19,33 +19,34 @@ load 10s
 TABLE = """
 # The version changes with the series that tells it; a label of its own is never overwritten.
 eval range from 0s to 20s step 10s info(up)
-  up{instance="a", job="x", own="1", version="1"} 0 1
-  up{instance="a", job="x", own="1", version="2"} _ _ 2
+  up{instance="a", job="x", own="1", version="1"} 4
+  up{instance="a", job="x", own="1", version="2"} _ 9 16
   up{instance="b", job="x"} 5 5 5
   up{host="h"} 9 9 9
 eval instant at 0 info(up, {version=~".+"})
-  up{instance="a", job="x", own="1", version="1"} 0
+  up{instance="a", job="x", own="1", version="1"} 4
 eval instant at 0 info(up, {version=~".*"})
-  up{instance="a", job="x", own="1", version="1"} 0
+  up{instance="a", job="x", own="1", version="1"} 4
   up{instance="b", job="x"} 5
   up{host="h"} 9
 eval instant at 0 info(up, {version="3"})
 eval instant at 0 info(up, {})
-  up{instance="a", job="x", own="1", version="1"} 0
+  up{instance="a", job="x", own="1", version="1"} 4
   up{instance="b", job="x"} 5
   up{host="h"} 9
 eval instant at 0 info(up, {__name__="build_info", commit!=""})
-  up{instance="a", job="x", own="1", commit="c1"} 0
+  up{instance="a", job="x", own="1", commit="c1"} 4
 eval instant at 0 info(up, {__name__="build_info"})
-  up{instance="a", job="x", own="1", commit="c1", version="9"} 0
+  up{instance="a", job="x", own="1", commit="c1", version="9"} 4
   up{instance="b", job="x"} 5
   up{host="h"} 9
 eval instant at 0 info(rate(up[20s]))
+# 12 more in 20 s: 4 take 20/3 s, so 4/3 of it in 30 s.
 eval instant at 20s info(rate(up{own="1"}[30s]))
-  {instance="a", job="x", own="1", version="2"} 0.06666666666666667
+  {instance="a", job="x", own="1", version="2"} 0.5333333333333333
 # What tells is never told of.
 eval instant at 0 info({instance="a", __name__!~"build.*"})
-  up{instance="a", job="x", own="1", version="1"} 0
+  up{instance="a", job="x", own="1", version="1"} 4
   target_info{instance="a", job="x", version="1", own="2"} 1
 eval instant at 0 info(nothing)
 eval instant at 0 info(up{host="h"})
@@ -56,12 +57,12 @@ eval instant at 0 info(target_info, {version="3"})
   target_info{instance="a", job="x", version="1", own="2"} 1
 # What is only excluded leaves the other metrics whose names end in _info.
 eval instant at 0 info(up, {__name__!~"t.+_info", commit=~".+"})
-  up{instance="a", job="x", own="1", commit="c1"} 0
-eval instant at 0 info(up{own="1"}, {__name__!~".+_info", version=~".+"})
-eval instant at 0 info(up{own="1"}, {__name__!~".+_info", version=~".*"})
-  up{instance="a", job="x", own="1"} 0
+  up{instance="a", job="x", own="1", commit="c1"} 4
+eval instant at 0 info(up{own="1"}, {__name__!~".*info", version=~".+"})
+eval instant at 0 info(up{own="1"}, {__name__!~".*info", version=~".*"})
+  up{instance="a", job="x", own="1"} 4
 # A metric tells that satisfies all matchers of names.
-eval instant at 0 info(build_info, {__name__=~"target_.+", __name__=~".+_info"})
+eval instant at 0 info(build_info, {__name__=~".+get.*", __name__=~"t.+_info"})
   build_info{instance="a", job="x", commit="c1", version="9", own="2"} 1
 # Each metric that tells has its say, if they agree.
 eval_fail instant at 0 info(up, {__name__=~"(target|build)_info", version!=""})
