@@ -21,7 +21,6 @@ from veriscope.rules import RuleOptions
 from veriscope.signals import ByteSize, Duration, InvalidInputError, require_at_least
 from veriscope.signals.yaml_documents import DocumentError, decode_yaml
 from veriscope.store import RetentionOptions
-from veriscope.store.options import DEFAULT_CACHE_BYTES
 from veriscope.wire.otlp.metrics.options import OtlpOptions
 
 # Reading the machine takes milliseconds; more often than this it would mostly read itself.
@@ -98,8 +97,11 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Database that holds every table."""
     max_concurrent_queries: int = 4
     """Engine queries that run at once."""
-    cache_bytes: ByteSize = ByteSize(DEFAULT_CACHE_BYTES)
-    """Memory for samples of metrics that are asked for often; embedded engine only."""
+    cache_bytes: ByteSize | None = None
+    """
+    Memory for samples of metrics that are asked for often; embedded engine only. Where it is not
+    given, a thirty-second part of what the process may use, between 128 MiB and 2 GiB.
+    """
     retention: RetentionOptions = msgspec.field(default_factory=RetentionOptions)
     """How long each signal is kept."""
 

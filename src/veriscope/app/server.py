@@ -24,6 +24,7 @@ from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.otlp_ports import take_otlp_ports
 from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import CacheMetrics, StoreMetrics, create_registry
+from veriscope.app.tuning import cache_bytes, memory_bytes
 from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
@@ -251,12 +252,13 @@ class _Uvicorn(uvicorn.Server):
 
 def store_options(config: Config, data: Path) -> StoreOptions:
     """Return the store of *config*: embedded in *data* where it names no other."""
+    given = config.store.cache_bytes
     return StoreOptions(
         url=config.store.url or f"chdb://{(data / 'store').resolve()}",
         database=config.store.database,
         max_concurrent_queries=config.store.max_concurrent_queries,
         retention=config.store.retention,
-        cache_bytes=config.store.cache_bytes,
+        cache_bytes=cache_bytes(memory_bytes()) if given is None else given,
         limits=SeriesLimits(
             max_series=config.ingest.max_series,
             max_series_per_metric=config.ingest.max_series_per_metric,

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+from pathlib import Path
 from typing import Final
 
 # `malloc.h` of glibc.
@@ -30,6 +31,25 @@ def limit_allocator() -> None:
         (_M_TRIM_THRESHOLD, 8 << 20),
     ):
         mallopt(option, value)
+
+
+def memory_bytes(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how much memory this process may use: the machine's, or its control group's."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        # In a container this is its own group; elsewhere the root, which has no such file.
+        return min(machine, int((groups / "memory.max").read_text()))
+    except (OSError, ValueError):  # no file, or `max`
+        return machine
+
+
+def cache_bytes(memory: int) -> int:
+    """
+    Return how much of *memory* (bytes) samples may take that are asked for often.
+
+    What is read from disk for each query instead takes ten times as long and more.
+    """
+    return min(max(memory // 32, 128 << 20), 2 << 30)
 
 
 def relax_collector() -> None:

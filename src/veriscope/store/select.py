@@ -54,7 +54,8 @@ def select_raw(fetch: RawFetch) -> Statement:
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
         "SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value\n"
-        f"FROM samples FINAL\nWHERE {where}\nORDER BY metric, id, ts",
+        # Before duplicates are merged: all of it is about the sorting key, which they share.
+        f"FROM samples FINAL\nPREWHERE {where}\nORDER BY metric, id, ts",
         bind,
     )
 
@@ -85,7 +86,8 @@ def select_histograms(fetch: RawFetch) -> Statement:
     bind = _Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
-        f"SELECT {_HISTOGRAM}\nFROM histograms FINAL\nWHERE {where}\nORDER BY metric, id, ts", bind
+        f"SELECT {_HISTOGRAM}\nFROM histograms FINAL\nPREWHERE {where}\nORDER BY metric, id, ts",
+        bind,
     )
 
 

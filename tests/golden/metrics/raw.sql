@@ -1,6 +1,6 @@
 SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value
 FROM samples FINAL
-WHERE metric = {p0:String}
+PREWHERE metric = {p0:String}
   AND ts > fromUnixTimestamp64Milli(1700000000000, 'UTC') AND ts <= fromUnixTimestamp64Milli(1700003600000, 'UTC')
   AND id IN (SELECT id FROM series WHERE week >= toMonday(fromUnixTimestamp64Milli(1700000000000, 'UTC')) AND week <= toMonday(fromUnixTimestamp64Milli(1700003600000, 'UTC')) AND last_ts > fromUnixTimestamp64Milli(1700000000000, 'UTC') AND first_ts <= fromUnixTimestamp64Milli(1700003600000, 'UTC') AND metric = {p1:String} AND match(labels[{p2:String}], {p3:String}))
 ORDER BY metric, id, ts
