@@ -5,18 +5,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.plain_windows import careful_mean, careful_sum, drawn, quantile
 from veriscope.query.promql import threads
 from veriscope.query.promql.operators import aggregations, selections
 from veriscope.query.promql.operators.groups import group_rows, projection
 from veriscope.signals import Grid, Labels, LabelSets, Matrix, label_value
 
 Script = Callable[[str], None]
-
-drawn = settings(max_examples=50, deadline=None)
-"""A kernel is compiled at its first call on a machine, which takes seconds."""
 
 DATA = """
 load 10s
@@ -202,39 +200,6 @@ eval range from 0s to 40s step 10s quantile(scalar(m{i="1"}) / 10, m)
 """)
 
 
-def kahan(term: float, total: float, rest: float) -> tuple[float, float]:
-    """Prometheus' kahansum.Inc."""
-    added = total + term
-    if math.isinf(added):
-        return added, 0.0
-    if abs(total) >= abs(term):
-        return added, rest + ((total - added) + term)
-    return added, rest + ((term - added) + total)
-
-
-def careful_sum(values: list[float]) -> float:
-    """Sum as Prometheus does."""
-    total, rest = values[0], 0.0
-    for value in values[1:]:
-        total, rest = kahan(value, total, rest)
-    return total + rest
-
-
-def careful_mean(values: list[float]) -> float:
-    """Average as Prometheus does: of means from where the sum would overflow on."""
-    total, rest, mean, stepwise = values[0], 0.0, 0.0, False
-    for count, value in enumerate(values[1:], 2):
-        if not stepwise:
-            added, error = kahan(value, total, rest)
-            if not math.isinf(added):
-                total, rest = added, error
-                continue
-            stepwise, mean, rest = True, total / (count - 1), rest / (count - 1)
-        share = (count - 1) / count
-        mean, rest = kahan(value / count, share * mean, share * rest)
-    return mean + rest if stepwise else total / len(values) + rest / len(values)
-
-
 def variance(values: list[float]) -> float:
     """Welford's recurrence."""
     mean, spread = values[0], 0.0 if math.isfinite(values[0]) else math.nan
@@ -252,15 +217,6 @@ def least(values: list[float], sign: int) -> float:
         if sign * best < sign * value or math.isnan(best):
             best = value
     return best
-
-
-def quantile(q: float, values: list[float]) -> float:
-    """Interpolate between ranks, NaN first."""
-    ordered = sorted(values, key=lambda value: (not math.isnan(value), value))
-    rank = q * (len(ordered) - 1)
-    lower = math.floor(rank)
-    upper, weight = min(len(ordered) - 1, lower + 1), rank - lower
-    return ordered[lower] * (1 - weight) + ordered[upper] * weight
 
 
 PLAIN: dict[str, Callable[[list[float]], float]] = {
