@@ -103,5 +103,6 @@ async def test_only_the_body_has_a_deadline() -> None:
     async def send(message: Message) -> None:
         sent.append(message["status"])
 
-    await BodyDeadline(slow, 0.01)({"type": "http"}, receive, send)
+    scope = {"type": "http", "headers": [(b"content-length", b"1")]}
+    await BodyDeadline(slow, 0.01)(scope, receive, send)
     assert (told, sent) == (["http.disconnect"], [200])

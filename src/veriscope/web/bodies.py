@@ -12,6 +12,7 @@ from veriscope.web.answers import plain
 
 # As much of a body that is too large is read, so that its client lives to read the answer.
 _DISCARDED_BYTES: Final = 64 << 20
+_ANNOUNCING: Final = (b"content-length", b"transfer-encoding")
 
 
 async def read_body(request: Request, check_size: Callable[[int], None]) -> bytes:
@@ -48,7 +49,7 @@ class BodyDeadline:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
         deadline = asyncio.get_running_loop().time() + self._seconds
@@ -83,3 +84,8 @@ class BodyDeadline:
             refusal = plain(408, text)
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Tell whether a request announces a body."""
+    return any(name in _ANNOUNCING for name, _ in scope["headers"])

@@ -33,6 +33,9 @@ class CrossOrigin:
             await self._app(scope, receive, send)
             return
         origin = Headers(scope=scope).get("origin", "")
+        if not origin and scope["method"] != "OPTIONS":
+            await self._app(scope, receive, send)
+            return
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start" and origin:
