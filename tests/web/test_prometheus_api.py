@@ -147,7 +147,7 @@ async def test_nothing_lies_between_an_end_and_a_later_start(web: Any, path: str
 
 
 @pytest.mark.parametrize(
-    ("limits", "count"),
+    ("bounds", "count"),
     [
         ({"limit": "0"}, 0),
         ({"limit": "1"}, 1),
@@ -158,10 +158,10 @@ async def test_nothing_lies_between_an_end_and_a_later_start(web: Any, path: str
 )
 @pytest.mark.usefixtures("filled")
 async def test_metadata_is_limited_as_prometheus_limits_it(
-    web: Any, limits: dict[str, str], count: int
+    web: Any, bounds: dict[str, str], count: int
 ) -> None:
     """Zero metrics are none, a negative limit is no limit; zero entries of each are all."""
-    assert len((await _ask(web, "metadata", **limits))["data"]) == count
+    assert len((await _ask(web, "metadata", **bounds))["data"]) == count
 
 
 async def test_exemplars_of_no_series_have_no_content(web: Any) -> None:
