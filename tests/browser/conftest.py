@@ -21,8 +21,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _ADDRESS: Final = re.compile(rb"http://127\.0\.0\.1:\d+")
-# Two samples of a counter: from then on every chart has something to show.
-_FIRST_RATE: Final = "rate(node_cpu_seconds_total[15s])"
+# From then on every chart has something to show: a counter has two samples, and the server
+# has collected the histogram of its own requests.
+_FIRST_ANSWERS: Final = (
+    "rate(node_cpu_seconds_total[15s])",
+    "veriscope_http_request_duration_seconds_bucket",
+)
 _FLAGS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -45,7 +49,8 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         url = _read_address(process, folder / "stderr.log")
         _wait_until(url, "/-/ready", b"")
-        _wait_until(url, f"/api/v1/query?query={_FIRST_RATE}", b'"value"')
+        for expression in _FIRST_ANSWERS:
+            _wait_until(url, f"/api/v1/query?query={expression}", b'"value"')
         yield url
     finally:
         process.terminate()

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 if TYPE_CHECKING:
     from conftest import Reader
@@ -56,6 +56,26 @@ def test_the_editor_completes_metric_names(reader: "Reader") -> None:
     expect(page.locator(".cm-content")).to_have_text("node_memory_MemTotal_bytes")
 
 
+def test_late_completions_do_not_open(reader: "Reader") -> None:
+    """What was looked up before the reader went elsewhere covers nothing there."""
+    page = reader.open("/explore")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/metadata*", hold)
+    page.locator(".cm-content").click()
+    with page.expect_request("**/api/v1/metadata*"):
+        page.keyboard.type("node_lo", delay=30)
+    page.get_by_role("heading", name="Explore").click()
+    with page.expect_response("**/api/v1/metadata*"):
+        for route in held:
+            route.continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator(".cm-tooltip-autocomplete")).to_have_count(0)
+
+
 def test_a_mistake_shows_what_the_server_says(reader: "Reader") -> None:
     """The message under a wrong expression is the API's own, word for word."""
     reader.expected_failures.append("status of 400")
@@ -89,6 +109,8 @@ def test_an_address_shows_the_same_to_everyone(reader: "Reader") -> None:
     """Whatever was chosen is in the address, which opens to the same page elsewhere."""
     page = reader.open("/explore")
     write(page, "node_load1")
+    page.get_by_role("heading", name="Explore").click()  # closes the list of completions
+    expect(page.locator(".cm-tooltip-autocomplete")).to_have_count(0)
     page.get_by_role("button", name="Add query").click()
     write(page, "node_load5", row=1)
     page.keyboard.press("Enter")

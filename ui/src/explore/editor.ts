@@ -6,6 +6,7 @@ import {
   closeBracketsKeymap,
   closeCompletion,
   completionKeymap,
+  completionStatus,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
@@ -63,6 +64,10 @@ export class PromqlEditor {
           bracketMatching(),
           closeBrackets(),
           autocompletion({ icons: false }),
+          // What was looked up while the reader left would open over what they went to.
+          EditorView.updateListener.of(({ view }) => {
+            if (!view.hasFocus && completionStatus(view.state) === "active") closeCompletion(view);
+          }),
           placeholder("A PromQL expression, such as rate(node_cpu_seconds_total[1m])"),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": label }),
