@@ -1,0 +1,1 @@
+"""What else happened: evidence for alerts, gathered when they fire."""

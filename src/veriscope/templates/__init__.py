@@ -1,0 +1,1 @@
+"""Go's text templates: what rules and notifications are written in."""
