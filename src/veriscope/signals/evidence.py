@@ -60,7 +60,7 @@ class TraceExample:
 
 @dataclass(frozen=True, slots=True)
 class LogPattern:
-    """A kind of record that is new or more frequent since the onset; `<*>` stands for what varies."""
+    """A kind of record, new or risen since the onset; `<*>` stands for what varies."""
 
     pattern: str
     service: str
