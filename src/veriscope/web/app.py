@@ -15,6 +15,7 @@ from veriscope.web.answers import failure, internal
 from veriscope.web.bodies import BodyDeadline
 from veriscope.web.cors import CrossOrigin
 from veriscope.web.dashboards import DashboardApi
+from veriscope.web.graph_links import graph_routes
 from veriscope.web.otlp import OtlpDoors
 from veriscope.web.page import Page
 from veriscope.web.prometheus import PrometheusApi
@@ -66,6 +67,7 @@ def create_web(
             *telemetry.routes(),
             *status.routes(),
             *dashboards.routes(),
+            *graph_routes(),
             *Page().routes(),
         ],
         middleware=middleware,
