@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from veriscope.signals import Labels, label_value, to_labels
+
+if TYPE_CHECKING:
+    from veriscope.signals.evidence import Evidence
 
 _FNV_OFFSET: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3
@@ -35,18 +39,8 @@ class Alert:
 
     @property
     def fingerprint(self) -> str:
-        """
-        Sixteen hexadecimal digits that stand for the labels.
-
-        FNV-1a over names and values, each followed by the byte 255: Prometheus' `LabelSet.
-        Fingerprint` (`common/model/signature.go`).
-        """
-        number = _FNV_OFFSET
-        for pair in self.labels:
-            for text in pair:
-                for byte in (*text.encode(), _SEPARATOR):
-                    number = (number ^ byte) * _FNV_PRIME & 0xFFFF_FFFF_FFFF_FFFF
-        return f"{number:016x}"
+        """Sixteen hexadecimal digits that stand for the labels."""
+        return fingerprint_of(self.labels)
 
     def payload(self) -> dict[str, Any]:
         """Return the alert as it stands in Alertmanager's webhook, version 4."""
@@ -70,6 +64,10 @@ class AlertGroup:
     group_labels: Labels = ()
     external_url: str = ""
     truncated_alerts: int = 0
+    route_key: str = "{}"
+    """Alertmanager's name for the route that made the group."""
+    evidence: "Evidence | None" = None
+    """What was seen around the moment at which the alerts began to fire."""
 
     @property
     def status(self) -> str:
@@ -95,7 +93,7 @@ class AlertGroup:
     def key(self) -> str:
         """The identity of the group between notifications, which deduplication goes by."""
         labels = ", ".join(f'{name}="{value}"' for name, value in self.group_labels)
-        return f"{{}}:{{{labels}}}"
+        return f"{self.route_key}:{{{labels}}}"
 
     @property
     def name(self) -> str:
@@ -122,6 +120,22 @@ class AlertGroup:
 def alert_labels(name: str, extra: Mapping[str, str]) -> Labels:
     """Return the labels of an alert called *name*."""
     return to_labels({**extra, "alertname": name})
+
+
+@lru_cache(32_768)  # alerts are heard of again and again
+def fingerprint_of(labels: Labels) -> str:
+    """
+    Return sixteen hexadecimal digits that stand for *labels*.
+
+    FNV-1a over names and values, each followed by the byte 255: Prometheus' `LabelSet.
+    Fingerprint` (`common/model/signature.go`).
+    """
+    number = _FNV_OFFSET
+    for pair in labels:
+        for text in pair:
+            for byte in (*text.encode(), _SEPARATOR):
+                number = (number ^ byte) * _FNV_PRIME & 0xFFFF_FFFF_FFFF_FFFF
+    return f"{number:016x}"
 
 
 def rfc3339(time_ms: int) -> str:

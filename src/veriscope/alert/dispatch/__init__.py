@@ -1,0 +1,1 @@
+"""From alerts to notifications: groups, what holds them back, and the lanes to receivers."""
