@@ -171,7 +171,7 @@ def open_store(engine_url: str, databases: Databases) -> Iterator[Callable[..., 
                 url=engine_url,
                 database=database or f"test_{next(_databases)}",
                 retention=RetentionOptions(
-                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age
+                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age, events=age
                 ),
             )
         )

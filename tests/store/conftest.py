@@ -61,7 +61,7 @@ class ClickHouse:
                 url=self.url(),
                 database=f"remote_{next(_databases)}",
                 retention=RetentionOptions(
-                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age
+                    metrics=age, rollups_5m=age, rollups_1h=age, spans=age, logs=age, events=age
                 ),
             )
         )

@@ -66,3 +66,32 @@ def test_state_is_there_after_reopening(open_store: Callable[..., Store]) -> Non
     first.state.put("dashboard", "a", b"1")
     first.close()
     assert open_store("kept_state").state.get("dashboard", "a") == b"1"
+
+
+def test_many_documents_are_one_write(state: StateStore) -> None:
+    """Thousands are written and removed at once; each wins over what was there."""
+    state.put("alert", "7", b"before")
+    documents = {str(number): b"%d" % number for number in range(5_000)}
+    state.put_many("alert", documents)
+    assert state.all("alert") == documents
+    state.delete_many("alert", [str(number) for number in range(4_999)])
+    assert state.all("alert") == {"4999": b"4999"}
+    state.put_many("alert", {"7": b"after", "odd": ODD})
+    assert state.all("alert") == {"4999": b"4999", "7": b"after", "odd": ODD}
+
+
+def test_many_documents_win_over_one_from_the_future(any_store: Store) -> None:
+    """A server whose clock runs behind another's is heard here too."""
+    state = any_store.state
+    state._engine.command(
+        "INSERT INTO state VALUES ('alert', 'a', 'theirs', 18000000000000000000, 0)"
+    )
+    state.put_many("alert", {"a": b"ours", "b": b"ours"})
+    assert state.all("alert") == {"a": b"ours", "b": b"ours"}
+
+
+def test_nothing_to_write_is_no_write(state: StateStore) -> None:
+    """No documents and no keys are fine."""
+    state.put_many("alert", {})
+    state.delete_many("alert", [])
+    assert state.all("alert") == {}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         FetchTooLargeError,
         RefusedError,
     )
+    from veriscope.store.events import EventStore
     from veriscope.store.health import StoreHealth, TableHealth
     from veriscope.store.logs import LogReader
     from veriscope.store.migrate import SchemaError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataDirectoryInUseError",
     "EngineError",
+    "EventStore",
     "FetchTimeoutError",
     "FetchTooLargeError",
     "HeadUse",
@@ -52,6 +54,7 @@ __all__ = [
 _HOMES: Final = {
     "DataDirectoryInUseError": ".errors",
     "EngineError": ".errors",
+    "EventStore": ".events",
     "FetchTimeoutError": ".errors",
     "FetchTooLargeError": ".errors",
     "HeadUse": ".head",

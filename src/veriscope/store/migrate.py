@@ -27,6 +27,7 @@ _AGE: Final = {
     "spans": "start_time",
     "logs": "time",
     "resources": "last_seen",
+    "events": "time",
 }
 
 
@@ -125,6 +126,7 @@ def apply_retention(engine: Engine, retention: RetentionOptions) -> None:
         "logs": logs,
         # A resource stays while a span or a record may refer to it.
         "resources": _longest(spans, logs),
+        "events": retention.events,
     }
     for table, column in _AGE.items():
         if age := ages[table]:

@@ -31,6 +31,8 @@ class RetentionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Age at which spans are dropped; `0s` keeps them for ever."""
     logs: Duration = Duration.parse("14d")
     """Age at which log records are dropped; `0s` keeps them for ever."""
+    events: Duration = Duration.parse("1y")
+    """Age at which events are dropped; `0s` keeps them for ever."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

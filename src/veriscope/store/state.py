@@ -1,21 +1,10 @@
 """Small changing state: documents by kind and key, behind one door."""
 
-from typing import Final
+from collections.abc import Collection, Mapping
+
+import pyarrow as pa
 
 from veriscope.store.engine import Engine
-
-# The version is the time of writing, and one more than the last where clocks disagree: of two
-# servers on one database, the later writer wins.
-_WRITE: Final = """
-INSERT INTO state (kind, key, body, version, deleted)
-SELECT
-    {kind:String}, {key:String}, {body:String},
-    greatest(
-        toUInt64(toUnixTimestamp64Nano(now64(9))),
-        (SELECT max(version) FROM state WHERE kind = {kind:String} AND key = {key:String}) + 1
-    ),
-    {deleted:UInt8}
-"""
 
 
 class StateStore:
@@ -26,7 +15,11 @@ class StateStore:
 
     def put(self, kind: str, key: str, body: bytes) -> None:
         """Write the document, UTF-8 text, in place of the former one."""
-        self._write(kind, key, body, deleted=False)
+        self.put_many(kind, {key: body})
+
+    def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
+        """Write *documents* by key, as `put` does; after a crash all are there or none."""
+        self._write(kind, {key: body.decode() for key, body in documents.items()}, deleted=False)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """Return the document, or None where there is none."""
@@ -47,12 +40,23 @@ class StateStore:
 
     def delete(self, kind: str, key: str) -> None:
         """Remove the document; nothing happens where there is none."""
-        self._write(kind, key, b"", deleted=True)
+        self.delete_many(kind, [key])
 
-    def _write(self, kind: str, key: str, body: bytes, *, deleted: bool) -> None:
-        self._engine.command(
-            _WRITE, {"kind": kind, "key": key, "body": body.decode(), "deleted": int(deleted)}
-        )
+    def delete_many(self, kind: str, keys: Collection[str]) -> None:
+        """Remove the documents, as `delete` does; after a crash all are gone or none."""
+        self._write(kind, dict.fromkeys(keys, ""), deleted=True)
+
+    def _write(self, kind: str, bodies: Mapping[str, str], *, deleted: bool) -> None:
+        if not bodies:
+            return
+        count = len(bodies)
+        columns = {
+            "kind": pa.array([kind] * count),
+            "key": pa.array(bodies),
+            "body": pa.array(bodies.values()),
+            "deleted": pa.array([int(deleted)] * count, pa.uint8()),
+        }
+        self._engine.insert_arrow("state_door", pa.table(columns))
 
     def _read(self, where: str, kind: str, key: str) -> dict[str, bytes]:
         rows = self._engine.query(

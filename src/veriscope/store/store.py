@@ -8,6 +8,7 @@ from veriscope.store.commits import CommitLog
 from veriscope.store.deletion import SeriesDeletion
 from veriscope.store.engine import Engine, is_embedded
 from veriscope.store.errors import EngineError
+from veriscope.store.events import EventStore
 from veriscope.store.exemplars import ExemplarReader
 from veriscope.store.health import StoreHealth, read_health
 from veriscope.store.labels import LabelCache
@@ -28,8 +29,9 @@ class Store:
     An open database.
 
     `series` reads metrics and `metrics` writes them; `spans` and `logs` read what `otlp` writes;
-    `state` keeps documents; `commits` are what was written of late. `exemplars` and `cardinality`
-    read, `deletion` deletes, `snapshots` are copies, and `rollups` stand in for samples.
+    `state` keeps documents, `events` what happened; `commits` are what was written of late.
+    `exemplars` and `cardinality` read, `deletion` deletes, `snapshots` are copies, and `rollups`
+    stand in for samples.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Store:
         self.logs = LogReader(engine)
         self.otlp = OtlpWriter(engine)
         self.state = StateStore(engine)
+        self.events = EventStore(engine)
         self.rollups = RollupKeeper(engine, self.commits, self.state, LabelCache(engine), kept_ms)
         self.exemplars = ExemplarReader(engine)
         self.cardinality = Cardinality(engine)
@@ -89,6 +92,7 @@ class Store:
             "resources",
             "spans",
             "logs",
+            "events",
         ):
             self._engine.command(f"OPTIMIZE TABLE {table} FINAL")
 
