@@ -1,5 +1,5 @@
 """
-Rule files: Prometheus' own, key for key.
+Rule files: Prometheus' own, key for key, and two keys more for conditions on logs and traces.
 
 https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from veriscope.query import ParseError
 from veriscope.query.promql import parse
+from veriscope.rules.conditions import LogCondition, TraceCondition, parse_threshold
 from veriscope.signals import METRIC_NAME, Duration, require_at_least
 from veriscope.signals.yaml_documents import DocumentError, decode_yaml
 
@@ -19,8 +20,14 @@ from veriscope.signals.yaml_documents import DocumentError, decode_yaml
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule: `record` names the series that it writes, `alert` the alert that it raises."""
 
-    expr: str
-    """What is evaluated."""
+    expr: str = ""
+    """The PromQL expression that is evaluated; empty where `logs` or `traces` is given."""
+    logs: LogCondition | None = None
+    """A search of log records in place of `expr`."""
+    traces: TraceCondition | None = None
+    """A search of spans in place of `expr`."""
+    threshold: str = ""
+    """Which values of `logs` or `traces` raise the alert, such as `> 10`."""
     record: str = ""
     """Metric name of what is recorded."""
     alert: str = ""
@@ -37,15 +44,29 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         if bool(self.record) == bool(self.alert):
             raise ValueError("a rule has either `record` or `alert`; give one of them")
-        if not self.expr.strip():
-            raise ValueError("field `expr` must be set in a rule")
+        self._check_condition()
         if self.record:
             self._check_record()
         if METRIC_NAME in self.labels or not all(self.labels):
             raise ValueError(f"a rule's labels must have names other than `{METRIC_NAME}`")
 
+    def _check_condition(self) -> None:
+        given = [part for part in (self.expr.strip(), self.logs, self.traces) if part]
+        if not given:
+            raise ValueError("field `expr` must be set in a rule, or `logs`, or `traces`")
+        if len(given) > 1:
+            raise ValueError("a rule has one of `expr`, `logs` and `traces`; remove the others")
+        if self.source is None:
+            if self.threshold:
+                raise ValueError("`threshold` is for `logs` and `traces`; compare in `expr`")
+        elif self.threshold:
+            parse_threshold(self.threshold, self.source.value)
+        elif self.alert:
+            raise ValueError("field `threshold` must be set beside `logs` or `traces`")
+
     def _check_record(self) -> None:
         for name, given in (
+            ("threshold", self.threshold),
             ("for", self.for_),
             ("keep_firing_for", self.keep_firing_for),
             ("annotations", self.annotations),
@@ -59,6 +80,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def name(self) -> str:
         """The recorded metric's name, or the alert's."""
         return self.record or self.alert
+
+    @property
+    def source(self) -> LogCondition | TraceCondition | None:
+        """What is searched; None for a rule with `expr`."""
+        return self.logs or self.traces
+
+    @property
+    def text(self) -> str:
+        """What is evaluated, as it is shown: the expression, or the condition in one line."""
+        if self.source is None:
+            return self.expr
+        return f"{self.source} {self.threshold}".rstrip()
 
 
 class RuleGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +166,8 @@ def parse_rule_groups(text: str, name: str) -> tuple[RuleGroup, ...]:
 
 def _check_expressions(group: str, rules: Sequence[Rule], file: str) -> None:
     for rule in rules:
+        if rule.source is not None:
+            continue
         try:
             parse(rule.expr)
         except ParseError as error:
