@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from email.message import Message as Header
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +14,13 @@ from veriscope.web.answers import plain
 # As much of a body that is too large is read, so that its client lives to read the answer.
 _DISCARDED_BYTES: Final = 64 << 20
 _ANNOUNCING: Final = (b"content-length", b"transfer-encoding")
+
+
+def media_type(request: Request) -> str:
+    """Return the type of the body without its parameters; what is not said is any octets."""
+    header = Header()
+    header["Content-Type"] = request.headers.get("content-type") or "application/octet-stream"
+    return header.get_content_type()
 
 
 async def read_body(request: Request, check_size: Callable[[int], None]) -> bytes:

@@ -1,0 +1,5 @@
+"""Alertmanager's HTTP API v2."""
+
+from veriscope.web.alertmanager.api import AlertmanagerApi
+
+__all__ = ["AlertmanagerApi"]
