@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from veriscope.alert.alerting import Alerting
+from veriscope.alert.config import show_config
 from veriscope.signals import Clock
 from veriscope.web.alertmanager.alerts import AlertsApi
 from veriscope.web.alertmanager.nowhere import Nowhere
-from veriscope.web.alertmanager.original import original
 from veriscope.web.alertmanager.refusals import json
 from veriscope.web.alertmanager.silences import SilencesApi
 from veriscope.web.alertmanager.times import spell
@@ -51,7 +51,7 @@ class AlertmanagerApi:
         return json(
             {
                 "cluster": {"peers": [], "status": "disabled"},
-                "config": {"original": original(self._alerting.config)},
+                "config": {"original": show_config(self._alerting.config)},
                 "uptime": spell(self._started_ms),
                 "versionInfo": {
                     "applicationVersion": self._version,
