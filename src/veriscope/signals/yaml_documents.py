@@ -1,8 +1,8 @@
 """YAML files, read strictly into types; every fault names its line and its cure."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import yaml
@@ -11,8 +11,12 @@ from veriscope.signals.errors import InvalidInputError
 from veriscope.signals.units import decode_unit
 
 T = TypeVar("T")
+Step: TypeAlias = str | int
+"""A key of a mapping or an index of a list, on the way to a value."""
 
 _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
+_ANY: Final = "..."  # msgspec's word for some key of a mapping
+_SWITCHES: Final = {"yes": True, "on": True, "no": False, "off": False}
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -25,7 +29,8 @@ def decode_yaml(text: str, name: str, kind: type[T], *, as_text: bool = False) -
     Read *text* as a *kind*; *name* is what errors call it. An empty document has no keys.
 
     With *as_text* every scalar is the text that was written, as Prometheus reads its rule files:
-    a label value `1` or `yes` is a string. Raises `DocumentError`.
+    a label value `1` or `yes` is a string, and a switch is on if `yes` or `on` was written.
+    Raises `DocumentError`.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -40,11 +45,23 @@ def decode_yaml(text: str, name: str, kind: type[T], *, as_text: bool = False) -
         raise DocumentError(f"{name}:{line}: not YAML: {error.problem}") from error
     except RecursionError as error:
         raise DocumentError(f"{name}: nested too deeply; remove what holds itself") from error
+    return _convert(data, root, name, kind, as_text=as_text)
+
+
+def line_of(text: str, path: Iterable[Step]) -> int:
+    """Return the line, from 1, of what *path* leads to in a document that was read before."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    return 1 if root is None else _line(root, path)
+
+
+def _convert(data: Any, root: yaml.Node, name: str, kind: type[T], *, as_text: bool) -> T:
     try:
         return msgspec.convert(data, kind, strict=not as_text, dec_hook=decode_unit)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `")
         path = list(_steps(place.rstrip("`")))
+        if as_text and message.startswith("Expected `bool") and _switch(data, path):
+            return _convert(data, root, name, kind, as_text=as_text)
         if unknown := _UNKNOWN.search(message):
             path.append(unknown[1])
             message = f"unknown key `{unknown[1]}`; remove it or correct its spelling"
@@ -61,12 +78,24 @@ def _texts(node: yaml.Node) -> Any:
     return None if node.tag == "tag:yaml.org,2002:null" else node.value
 
 
-def _steps(place: str) -> Iterator[str | int]:
+def _switch(data: Any, path: Sequence[Step]) -> bool:
+    """Put true or false where *path* leads to `yes`, `no`, `on` or `off`; tell if it does."""
+    if _ANY in path:
+        return False
+    for step in path[:-1]:
+        data = data[step]
+    if not isinstance(value := data[path[-1]], str) or value.lower() not in _SWITCHES:
+        return False
+    data[path[-1]] = _SWITCHES[value.lower()]
+    return True
+
+
+def _steps(place: str) -> Iterator[Step]:
     for name, index in _STEP.findall(place):
         yield name or (int(index) if index.isdigit() else index)
 
 
-def _line(root: yaml.Node, path: list[str | int]) -> int:
+def _line(root: yaml.Node, path: Iterable[Step]) -> int:
     """Return the line, from 1, of what *path* leads to, as far as it leads."""
     node, line = root, root.start_mark.line
     for step in path:
