@@ -1,13 +1,16 @@
 """Forwarding: alerts to a real Alertmanager, through its API v2."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from veriscope.alert.group import Alert, AlertGroup, rfc3339
-from veriscope.alert.notify.http import HttpConfig, HttpSender, require_http_url
-from veriscope.alert.notify.outcome import Outcome
-from veriscope.signals import Clock, Duration
+from veriscope.alert.group import Alert, rfc3339
+from veriscope.alert.notify.http import HttpConfig, require_http_url
+from veriscope.alert.notify.http.notifier import HttpNotifier
+from veriscope.alert.notify.http.sender import Request
+from veriscope.alert.notify.sending import Sending, Surroundings
+from veriscope.signals import Duration
 
 
 class AlertmanagerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,23 +26,21 @@ class AlertmanagerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Authorization, TLS, proxy; that of `global` where it is not given."""
 
 
-class AlertmanagerNotifier:
+class AlertmanagerNotifier(HttpNotifier):
     """Posts the alerts of a group to `{url}/api/v2/alerts`."""
 
     integration = "alertmanager"
 
-    def __init__(self, config: AlertmanagerConfig, http: HttpConfig, clock: Clock) -> None:
+    def __init__(self, config: AlertmanagerConfig, around: Surroundings) -> None:
+        super().__init__(config, around)
         require_http_url(config.url, "alertmanager_configs.url")
-        self.send_resolved = config.send_resolved
         self._url = f"{config.url.rstrip('/')}/api/v2/alerts"
         self._firing_for_ms = int(config.firing_for)
-        self._clock = clock
-        self._http = HttpSender(config.http_config or http)
 
-    def notify(self, group: AlertGroup) -> Outcome:
-        """Send *group* once; the Alertmanager groups and deduplicates by itself."""
-        end_ms = self._clock.now_ms() + self._firing_for_ms
-        return self._http.post(self._url, [_alert(alert, end_ms) for alert in group.alerts])
+    def requests(self, sending: Sending) -> Sequence[Request]:
+        """Return the alerts; the Alertmanager groups and deduplicates by itself."""
+        end_ms = self._around.clock.now_ms() + self._firing_for_ms
+        return [Request.json(self._url, [_alert(alert, end_ms) for alert in sending.group.alerts])]
 
 
 def _alert(alert: Alert, firing_until_ms: int) -> dict[str, Any]:

@@ -1,36 +1,36 @@
-"""Email: one message for each group, over SMTP with STARTTLS and a login."""
+"""Email: one message for each group, as HTML and text."""
 
-import smtplib
-import ssl
-from collections.abc import Mapping
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, getaddresses, make_msgid
 from hashlib import sha256
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.http import TlsConfig, secret_of
+from veriscope.alert.notify.evidence import evidence_lines, evidence_links, evidence_text
+from veriscope.alert.notify.http import TlsConfig
 from veriscope.alert.notify.outcome import Outcome, Reason
-from veriscope.alert.notify.template import Template, body_text, subject
-from veriscope.signals import Clock, Secret
+from veriscope.alert.notify.sending import SecretUnreadableError, Sending, Surroundings
+from veriscope.alert.notify.smtp import Letter, Login, SmtpServer, deliver, host_and_port
+from veriscope.signals import Secret
+from veriscope.signals.evidence import Evidence
 
-_SMTPS_PORT: Final = 465
-_TIMEOUT_S: Final = 20.0
-_FIRST_PERMANENT: Final = 500
+_GRAPH: Final = "graph@veriscope.invalid"
 
 
 class EmailConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of `email_configs`. What is not given is taken from `global.smtp_…`."""
 
     to: str
-    """Addresses, separated by commas."""
+    """Addresses, separated by commas, a template."""
     send_resolved: bool = False
     """Whether to send the end of alerts too."""
     from_: str = msgspec.field(default="", name="from")
-    """The sender's address."""
+    """The sender's address, a template."""
     smarthost: str = ""
     """`host:port` of the mail server; port 465 is spoken to in TLS from the start."""
     hello: str = ""
@@ -38,23 +38,35 @@ class EmailConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     auth_username: str = ""
     """Login; none where it is not given."""
     auth_password: Secret | None = None
-    """Its password."""
+    """Its password, for `PLAIN` and `LOGIN`."""
     auth_password_file: str | None = None
     """File that holds the password, read for each message."""
+    auth_secret: Secret | None = None
+    """Its secret, for `CRAM-MD5`."""
+    auth_identity: str = ""
+    """Whom `PLAIN` acts for; the user where it is not given."""
     require_tls: bool | None = None
     """Whether to send nothing unless the connection is encrypted; true where not given."""
     tls_config: TlsConfig | None = None
-    """How to trust the mail server."""
+    """How to trust the mail server; `global.smtp_tls_config` where it is not given."""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
-    """Further headers, or other ones for `Subject` and `To`; each a template."""
+    """Further headers, or other ones for `Subject`, `From` and `To`; each a template."""
+    html: str = '{{ template "email.default.html" . }}'
+    """HTML, a template; no HTML where it is empty."""
     text: str = ""
     """Plain text, a template; all alerts with their annotations where it is not given."""
-    html: str = ""
-    """HTML, a template; the plain text as it stands where it is not given."""
 
     def __post_init__(self) -> None:
-        if not any(address for _, address in getaddresses([self.to])):
+        if not self.to.strip():
             raise ValueError("to holds no address")
+        names = [name.title() for name in self.headers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"headers: {name} is given twice; remove one")
+        if self.auth_password is not None and self.auth_password_file is not None:
+            raise ValueError("give auth_password or auth_password_file, not both")
+        if self.smarthost:
+            host_and_port(self.smarthost)
 
 
 class EmailNotifier:
@@ -62,113 +74,123 @@ class EmailNotifier:
 
     integration = "email"
 
-    def __init__(self, config: EmailConfig, clock: Clock) -> None:
+    def __init__(self, config: EmailConfig, around: Surroundings) -> None:
         self.send_resolved = config.send_resolved
         self._config = config
-        self._clock = clock
-        self._text = Template(config.text)
-        self._html = Template(config.html)
-        self._headers = {name: Template(text) for name, text in config.headers.items()}
+        self._around = around
 
     def notify(self, group: AlertGroup) -> Outcome:
         """Send *group* once; only what the server refuses for good is not tried again."""
-        message = self.message(group)
-        try:
-            password = secret_of(self._config.auth_password, self._config.auth_password_file)
-            with self._connect() as server:
-                if self._config.auth_username:
-                    server.login(self._config.auth_username, password or "")
-                server.send_message(message)
-        except smtplib.SMTPResponseException as error:
-            return _refused(error.smtp_code, error.smtp_error)
-        except smtplib.SMTPRecipientsRefused as error:
-            return _refused(*next(iter(error.recipients.values())))
-        except (TimeoutError, smtplib.SMTPServerDisconnected) as error:
-            return Outcome.retry(Reason.DEADLINE_EXCEEDED, f"{type(error).__name__}: {error}")
-        except smtplib.SMTPNotSupportedError as error:
-            return Outcome.failed(Reason.SERVER_ERROR, str(error))
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            return Outcome.retry(Reason.OTHER, f"{type(error).__name__}: {error}")
-        return Outcome.delivered()
-
-    def message(self, group: AlertGroup) -> EmailMessage:
-        """Return the message that is sent for *group*."""
+        sending = Sending(self.integration, group, self._around)
         config = self._config
+        try:
+            login = self._login(sending)
+        except SecretUnreadableError as error:
+            return Outcome.retry(Reason.OTHER, str(error))
+        sender = _addresses(sending.text(config.from_))
+        recipients = _addresses(sending.text(config.to))
+        if len(sender) != 1 or not recipients:
+            detail = "`from` must give one address, and `to` at least one"
+            return Outcome.failed(Reason.CLIENT_ERROR, detail)
+        message = self._message(sending)
+        server = SmtpServer(
+            smarthost=config.smarthost,
+            hello=config.hello,
+            require_tls=config.require_tls is not False,
+            tls=config.tls_config or TlsConfig(),
+        )
+        letter = Letter(message, sender[0], tuple(recipients))
+        return deliver(server, login, letter, sending.secrets)
+
+    def _login(self, sending: Sending) -> Login | None:
+        config, secrets = self._config, sending.secrets
+        if not config.auth_username:
+            return None
+        return Login(
+            user=config.auth_username,
+            password=secrets.read(
+                config.auth_password, config.auth_password_file, "auth_password_file"
+            ),
+            secret=secrets.read(config.auth_secret, None, "auth_secret"),
+            identity=config.auth_identity,
+        )
+
+    def _message(self, sending: Sending) -> EmailMessage:
+        config, group = self._config, sending.group
         headers = {
-            "From": config.from_,
+            "Subject": '{{ template "email.default.subject" . }}',
             "To": config.to,
-            "Subject": subject(group),
-            **{name: template.fill(group) for name, template in self._headers.items()},
-            "Date": formatdate(self._clock.now_ms() / 1000),
-            "Message-ID": make_msgid(domain="veriscope.invalid"),
-            # Mail readers show what concerns one group as one conversation.
-            "References": f"<{sha256(group.key.encode()).hexdigest()[:32]}@veriscope.invalid>",
+            "From": config.from_,
+            **{name.title(): template for name, template in config.headers.items()},
         }
         message = EmailMessage()
-        for name, text in headers.items():
-            message[name] = " ".join(text.split())
-        text = self._text.fill(group) or body_text(group)
+        for name, text in sending.texts(headers).items():
+            _set(message, name, text)
+        message["Date"] = formatdate(self._around.clock.now_ms() / 1000)
+        message["Message-ID"] = make_msgid(domain="veriscope.invalid")
+        # Mail readers show what concerns one group as one conversation.
+        thread = sha256(group.key.encode()).hexdigest()[:32]
+        message["References"] = f"<{thread}@veriscope.invalid>"
+        evidence = group.evidence
+        text = sending.text(config.text) or _plain(group)
+        html = sending.html(config.html)
+        if evidence is not None:
+            text = f"{text}\n\n{evidence_text(evidence)}"
+            html = _with_evidence(html, evidence) if html else html
         message.set_content(text)
-        html = self._html.fill(group) or f"<pre>{escape(text)}</pre>"
-        message.add_alternative(html, subtype="html")
+        if html:
+            message.add_alternative(html, subtype="html")
+            if evidence is not None and evidence.graph_png:
+                _attach_graph(message, evidence.graph_png)
         return message
 
-    def _connect(self) -> smtplib.SMTP:
-        """Open a connection, encrypted where the server can or the configuration says it must."""
-        config = self._config
-        host, port = _host_and_port(config.smarthost)
-        name = config.hello or None
-        if port == _SMTPS_PORT:
-            return smtplib.SMTP_SSL(
-                host, port, name, timeout=_TIMEOUT_S, context=_tls(config.tls_config)
-            )
-        server = smtplib.SMTP(host, port, name, timeout=_TIMEOUT_S)
-        try:
-            server.ehlo_or_helo_if_needed()
-            if config.require_tls is not False or server.has_extn("starttls"):
-                server.starttls(context=_tls(config.tls_config))
-                server.ehlo()
-        except BaseException:
-            server.close()
-            raise
-        return server
+
+def _set(message: EmailMessage, name: str, text: str) -> None:
+    """Set a header on one line, so that no template can begin another one."""
+    line = " ".join(text.split())
+    try:
+        message[name] = line
+    except (HeaderParseError, ValueError, IndexError):
+        # Text where an address must stand; the recipients of the envelope were checked.
+        message[name] = ", ".join(str(Address(addr_spec=each)) for each in _addresses(line))
 
 
-def complete(config: EmailConfig, defaults: Mapping[str, object]) -> EmailConfig:
-    """Fill what *config* leaves open from *defaults*; raises `ValueError` for what still lacks."""
-    found = {name: value for name, value in defaults.items() if getattr(config, name) in ("", None)}
-    if config.auth_password is not None or config.auth_password_file is not None:
-        found = {name: value for name, value in found.items() if "password" not in name}
-    filled = msgspec.structs.replace(config, **found)
-    for name, key in (("from_", "from"), ("smarthost", "smarthost")):
-        if not getattr(filled, name):
-            raise ValueError(f"{key} is missing, here and as global.smtp_{key}")
-    _host_and_port(filled.smarthost)
-    if filled.tls_config is not None and filled.tls_config.server_name is not None:
-        raise ValueError("tls_config.server_name has no effect on email; use it in smarthost")
-    return filled
+def _addresses(text: str) -> list[str]:
+    return [address for _, address in getaddresses([text]) if "@" in address]
 
 
-def _host_and_port(smarthost: str) -> tuple[str, int]:
-    host, _, port = smarthost.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError("smarthost must be host:port, such as mail.example.org:587")
-    return host.strip("[]"), int(port)
+def _plain(group: AlertGroup) -> str:
+    """Return a paragraph for each alert: status, annotations, labels."""
+    paragraphs = []
+    for alert in group.alerts:
+        labels = dict(alert.labels)
+        lines = [f"{alert.status.upper()}: {labels.pop('alertname', '')}"]
+        lines += [f"  {name}: {text}" for name, text in alert.annotations]
+        lines += [f"  {name}={value}" for name, value in labels.items()]
+        if alert.generator_url:
+            lines.append(f"  {alert.generator_url}")
+        paragraphs.append("\n".join(lines))
+    return "\n\n".join(paragraphs)
 
 
-def _tls(config: TlsConfig | None) -> ssl.SSLContext:
-    config = config or TlsConfig()
-    context = ssl.create_default_context(cafile=config.ca_file)
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.cert_file is not None:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    return context
+def _with_evidence(html: str, evidence: Evidence) -> str:
+    """Return *html* with the evidence at the end of its body."""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in evidence_lines(evidence))
+    links = " · ".join(
+        f'<a href="{escape(url)}">{escape(text)}</a>' for text, url in evidence_links(evidence)
+    )
+    graph = ""
+    if evidence.graph_png:
+        graph = f'<img src="cid:{_GRAPH}" alt="The expression around the onset" width="100%">'
+    section = (
+        '<div style="max-width:600px;margin:16px auto;font:14px sans-serif">'
+        f"{graph}<ul>{lines}</ul><p>{links}</p></div>"
+    )
+    head, end, tail = html.rpartition("</body>")
+    return f"{head}{section}{end}{tail}" if end else html + section
 
 
-def _refused(code: int, text: bytes | str) -> Outcome:
-    detail = f"SMTP {code}: {text.decode(errors='replace') if isinstance(text, bytes) else text}"
-    if code >= _FIRST_PERMANENT:
-        return Outcome.failed(Reason.CLIENT_ERROR, detail)
-    return Outcome.retry(Reason.SERVER_ERROR, detail)
+def _attach_graph(message: EmailMessage, png: bytes) -> None:
+    """Put the graph beside the HTML that shows it."""
+    html: Any = message.get_body(("html",))
+    html.add_related(png, "image", "png", cid=f"<{_GRAPH}>", filename="graph.png")

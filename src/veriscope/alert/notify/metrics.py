@@ -23,6 +23,12 @@ class NotificationMetrics:
             ["integration", "reason"],
             registry=registry,
         )
+        self.template_errors = Counter(
+            "veriscope_notification_template_errors_total",
+            "Fields of notifications that hold an error instead of what their template makes.",
+            ["integration"],
+            registry=registry,
+        )
         self.latency = Histogram(
             "veriscope_notification_latency_seconds",
             "Time that one try to send took.",

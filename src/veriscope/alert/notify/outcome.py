@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from veriscope.alert.group import AlertGroup
 
@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One try: its verdict and, where it did not succeed, why."""
+    """One try: its verdict and, where it did not succeed, why; no secret is in it."""
 
     verdict: Verdict
     reason: Reason = Reason.OTHER
@@ -60,3 +60,11 @@ class Notifier(Protocol):
 
     def notify(self, group: AlertGroup) -> Outcome:
         """Send *group* once; answer `retry` only if a later try could succeed."""
+
+
+@runtime_checkable
+class Acknowledger(Protocol):
+    """A notifier whose service can be told that somebody is looking after a group."""
+
+    def acknowledge(self, group: AlertGroup) -> Outcome:
+        """Say once that the incident of *group* is acknowledged."""

@@ -1,81 +1,91 @@
-"""Receivers as Alertmanager's configuration file spells them, read strictly."""
+"""Notifiers of receivers as Alertmanager's configuration file spells them, read strictly."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
-import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from veriscope.alert.notify.alertmanager import AlertmanagerConfig, AlertmanagerNotifier
+from veriscope.alert.notify.alertmanager import AlertmanagerNotifier
+from veriscope.alert.notify.apprise import AppriseNotifier
+from veriscope.alert.notify.chat.discord import DiscordNotifier
+from veriscope.alert.notify.chat.msteams import MsTeamsNotifier, MsTeamsV2Notifier
+from veriscope.alert.notify.chat.rocketchat import RocketchatNotifier
+from veriscope.alert.notify.chat.slack import SlackConfig, SlackNotifier
+from veriscope.alert.notify.chat.telegram import TelegramNotifier
+from veriscope.alert.notify.chat.webex import WebexNotifier
+from veriscope.alert.notify.chat.wechat import WeChatNotifier
+from veriscope.alert.notify.config import GlobalConfig, RateLimit, ReceiverConfig
 from veriscope.alert.notify.delivery import Delivery, DeliveryOptions, Receiver
-from veriscope.alert.notify.http import HttpConfig
-from veriscope.alert.notify.mail import EmailConfig, EmailNotifier, complete
+from veriscope.alert.notify.mail import EmailConfig, EmailNotifier
 from veriscope.alert.notify.outcome import Notifier
-from veriscope.alert.notify.pagerduty import PagerDutyConfig, PagerDutyNotifier
-from veriscope.alert.notify.slack import SlackConfig, SlackNotifier
-from veriscope.alert.notify.webhook import WebhookConfig, WebhookNotifier
-from veriscope.signals import Clock, Duration, InvalidInputError, Secret, SystemClock, decode_unit
+from veriscope.alert.notify.paging.opsgenie import OpsgenieNotifier
+from veriscope.alert.notify.paging.pagerduty import PagerDutyNotifier
+from veriscope.alert.notify.paging.pushover import PushoverNotifier
+from veriscope.alert.notify.paging.victorops import VictorOpsNotifier
+from veriscope.alert.notify.sending import Surroundings
+from veriscope.alert.notify.sns import SnsNotifier
+from veriscope.alert.notify.webhook import WebhookNotifier
+from veriscope.signals import Clock, InvalidInputError, SystemClock, decode_unit
 from veriscope.signals.log import get_log
+from veriscope.signals.yaml_documents import decode_yaml
+from veriscope.templates import TemplateError
+from veriscope.templates.alertmanager import NotificationTemplates
+
+__all__ = [
+    "GlobalConfig",
+    "RateLimit",
+    "ReceiverConfig",
+    "absolute_files",
+    "build_notifiers",
+    "load_receivers",
+]
 
 _log = get_log(__name__)
-_PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
-# Sections of Alertmanager's file that say who gets what; here every receiver gets everything.
-_ROUTING: Final = frozenset(
-    {"route", "inhibit_rules", "time_intervals", "mute_time_intervals", "templates"}
-)
-
-
-class GlobalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alertmanager's `global`: what receivers leave open."""
-
-    resolve_timeout: Duration = Duration.parse("5m")
-    """Read for compatibility: the library tells itself when an alert ends."""
-    http_config: HttpConfig = HttpConfig()
-    """Authorization, TLS and proxy of every HTTP notifier."""
-    smtp_from: str = ""
-    """The sender's address."""
-    smtp_smarthost: str = ""
-    """`host:port` of the mail server."""
-    smtp_hello: str = ""
-    """Name of this machine in SMTP's greeting."""
-    smtp_auth_username: str = ""
-    """Login."""
-    smtp_auth_password: Secret | None = None
-    """Its password."""
-    smtp_auth_password_file: str | None = None
-    """File that holds the password."""
-    smtp_require_tls: bool = True
-    """Whether to send nothing unless the connection is encrypted."""
-    slack_api_url: Secret | None = None
-    """Slack's incoming webhook."""
-    slack_api_url_file: str | None = None
-    """File that holds Slack's incoming webhook."""
-    pagerduty_url: str = _PAGERDUTY
-    """Where PagerDuty takes events."""
-
-
-class ReceiverConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `receivers`."""
-
-    name: str
-    """What it is called."""
-    webhook_configs: tuple[WebhookConfig, ...] = ()
-    """Alertmanager's JSON by HTTP POST."""
-    email_configs: tuple[EmailConfig, ...] = ()
-    """Email over SMTP."""
-    slack_configs: tuple[SlackConfig, ...] = ()
-    """Slack, by incoming webhook."""
-    pagerduty_configs: tuple[PagerDutyConfig, ...] = ()
-    """PagerDuty, Events API v2."""
-    alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
-    """A real Alertmanager; a key of Veriscope's own."""
+_T = TypeVar("_T")
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    receivers: tuple[ReceiverConfig, ...]
+    """Alertmanager's file. Its other sections say who gets what: here everybody gets all."""
+
+    receivers: tuple[ReceiverConfig, ...] = ()
     global_: GlobalConfig = msgspec.field(default_factory=GlobalConfig, name="global")
+    route: Any = None
+    inhibit_rules: Any = None
+    time_intervals: Any = None
+    mute_time_intervals: Any = None
+    templates: Any = None
+
+
+_ROUTING: Final = (
+    "inhibit_rules",
+    "mute_time_intervals",
+    "route",
+    "templates",
+    "time_intervals",
+)
+
+
+def build_notifiers(
+    config: ReceiverConfig,
+    defaults: GlobalConfig,
+    clock: Clock,
+    templates: NotificationTemplates,
+    registry: CollectorRegistry,
+) -> list[Notifier]:
+    """
+    Return the notifiers of the receiver *config*, in the order of its keys.
+
+    What it leaves open is taken from *defaults*; what its texts mean, from *templates*. Nothing
+    is connected yet. Raises `InvalidInputError`, which names the receiver, for what cannot work.
+    """
+    around = Surroundings(defaults.http_config, clock, templates, registry)
+    try:
+        _check_templates(config, templates)
+        return list(_notifiers(config, defaults, around))
+    except (ValueError, InvalidInputError) as error:
+        raise InvalidInputError(f"receiver `{config.name}`: {error}") from error
 
 
 def load_receivers(
@@ -99,23 +109,51 @@ def load_receivers(
     for each in names:
         if names.count(each) > 1:
             raise InvalidInputError(f"{name}: receiver `{each}` is given twice; rename one")
-    defaults = _absolute(file.global_, directory)
+    if ignored := [key for key in _ROUTING if getattr(file, key) is not None]:
+        _log.warning("routing_is_ignored", source=name, sections=ignored)
+    defaults = absolute_files(file.global_, directory)
     clock = clock or SystemClock()
     options = options or DeliveryOptions()
-
-    def delivery(receiver: str, notifier: Notifier) -> Delivery:
-        return Delivery(receiver, notifier, clock=clock, registry=registry, options=options)
-
-    return {
-        receiver.name: Receiver(
-            receiver.name,
+    templates = NotificationTemplates((), "")
+    found = {}
+    for config in absolute_files(file.receivers, directory):
+        try:
+            notifiers = build_notifiers(config, defaults, clock, templates, registry)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{name}: {error}") from error
+        found[config.name] = Receiver(
+            config.name,
             [
-                delivery(receiver.name, notifier)
-                for notifier in _notifiers(receiver, defaults, clock, name)
+                Delivery(config.name, notifier, clock=clock, registry=registry, options=options)
+                for notifier in notifiers
             ],
         )
-        for receiver in (_absolute(each, directory) for each in file.receivers)
-    }
+    return found
+
+
+def absolute_files(config: _T, directory: Path) -> _T:
+    """Return *config* with the file names in it, at any depth, taken from *directory*."""
+    found: Any = _absolute(config, directory)
+    return found  # type: ignore[no-any-return]
+
+
+def _absolute(config: Any, directory: Path) -> Any:
+    if isinstance(config, tuple):
+        return tuple(_absolute(each, directory) for each in config)
+    if isinstance(config, dict):
+        return {key: _absolute(each, directory) for key, each in config.items()}
+    if not isinstance(config, msgspec.Struct):
+        return config
+    changed: dict[str, Any] = {}
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if name.endswith("_file") and value is not None:
+            changed[name] = str(directory / value)
+        elif name == "files" and value:
+            changed[name] = tuple(str(directory / each) for each in value)
+        else:
+            changed[name] = _absolute(value, directory)
+    return msgspec.structs.replace(config, **changed)
 
 
 def _read(
@@ -125,80 +163,153 @@ def _read(
     if isinstance(source, str | Path):
         path, name = Path(source), str(source)
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInputError(f"cannot read {name}: {error}") from error
-        except yaml.YAMLError as error:
-            raise InvalidInputError(f"{name}: not YAML: {error}") from error
-        return _convert(data, name), name, path.parent
+        return decode_yaml(text, name, _File, as_text=True), name, path.parent
     data = source if isinstance(source, Mapping) else {"receivers": list(source)}
-    return _convert(data, "receivers"), "receivers", Path()
-
-
-def _convert(data: object, name: str) -> _File:
-    if isinstance(data, Mapping):
-        if ignored := sorted(_ROUTING.intersection(data)):
-            _log.warning("routing_is_ignored", source=name, sections=ignored)
-        data = {key: value for key, value in data.items() if key not in _ROUTING}
     try:
-        return msgspec.convert(data, _File, dec_hook=decode_unit)
+        return msgspec.convert(data, _File, dec_hook=decode_unit), "receivers", Path()
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{name}: {error}") from error
+        raise InvalidInputError(f"receivers: {error}") from error
+
+
+def _check_templates(config: Any, templates: NotificationTemplates) -> None:
+    """Raise `InvalidInputError` where a text in *config*, at any depth, is no template."""
+    if isinstance(config, str):
+        if "{{" in config:
+            try:
+                templates.check(config, "template")
+            except TemplateError as error:
+                raise InvalidInputError(f"{error}, in {config!r}") from error
+    elif isinstance(config, dict):
+        for each in config.values():
+            _check_templates(each, templates)
+    elif isinstance(config, tuple):
+        for each in config:
+            _check_templates(each, templates)
+    elif isinstance(config, msgspec.Struct):
+        for name in config.__struct_fields__:
+            _check_templates(getattr(config, name), templates)
 
 
 def _notifiers(
-    config: ReceiverConfig, defaults: GlobalConfig, clock: Clock, name: str
+    config: ReceiverConfig, defaults: GlobalConfig, around: Surroundings
 ) -> Iterator[Notifier]:
-    http = defaults.http_config
-    try:
-        for webhook in config.webhook_configs:
-            yield WebhookNotifier(webhook, http)
-        for email in config.email_configs:
-            yield EmailNotifier(complete(email, _smtp(defaults)), clock)
-        for slack in config.slack_configs:
-            yield SlackNotifier(_with_slack_url(slack, defaults), http)
-        for pagerduty in config.pagerduty_configs:
-            url = pagerduty.url or defaults.pagerduty_url
-            yield PagerDutyNotifier(msgspec.structs.replace(pagerduty, url=url), http)
-        for alertmanager in config.alertmanager_configs:
-            yield AlertmanagerNotifier(alertmanager, http, clock)
-    except (ValueError, InvalidInputError) as error:
-        raise InvalidInputError(f"{name}: receiver `{config.name}`: {error}") from error
+    for webhook in config.webhook_configs:
+        yield WebhookNotifier(webhook, around)
+    for email in config.email_configs:
+        yield EmailNotifier(_with_smtp(email, defaults), around)
+    for slack in config.slack_configs:
+        yield SlackNotifier(_with_slack_url(slack, defaults), around)
+    for pagerduty in config.pagerduty_configs:
+        yield PagerDutyNotifier(_filled(pagerduty, url=defaults.pagerduty_url), around)
+    yield from _pagers(config, defaults, around)
+    yield from _chats(config, defaults, around)
+    for sns in config.sns_configs:
+        yield SnsNotifier(sns, around)
+    for apprise in config.apprise_configs:
+        for each in apprise.each():
+            yield AppriseNotifier(each, around)
+    for alertmanager in config.alertmanager_configs:
+        yield AlertmanagerNotifier(alertmanager, around)
 
 
-def _smtp(defaults: GlobalConfig) -> dict[str, object]:
-    return {
-        "from_": defaults.smtp_from,
-        "smarthost": defaults.smtp_smarthost,
-        "hello": defaults.smtp_hello,
-        "auth_username": defaults.smtp_auth_username,
-        "auth_password": defaults.smtp_auth_password,
-        "auth_password_file": defaults.smtp_auth_password_file,
-        "require_tls": defaults.smtp_require_tls,
-    }
+def _pagers(
+    config: ReceiverConfig, defaults: GlobalConfig, around: Surroundings
+) -> Iterator[Notifier]:
+    for opsgenie in config.opsgenie_configs:
+        filled = _filled(opsgenie, api_url=defaults.opsgenie_api_url)
+        filled = _with_secret(
+            filled, "api_key", defaults.opsgenie_api_key, defaults.opsgenie_api_key_file
+        )
+        yield OpsgenieNotifier(filled, around)
+    for victorops in config.victorops_configs:
+        filled_victorops = _filled(victorops, api_url=defaults.victorops_api_url)
+        filled_victorops = _with_secret(
+            filled_victorops,
+            "api_key",
+            defaults.victorops_api_key,
+            defaults.victorops_api_key_file,
+        )
+        yield VictorOpsNotifier(filled_victorops, around)
+    for pushover in config.pushover_configs:
+        yield PushoverNotifier(pushover, around)
+
+
+def _chats(
+    config: ReceiverConfig, defaults: GlobalConfig, around: Surroundings
+) -> Iterator[Notifier]:
+    for msteams in config.msteams_configs:
+        yield MsTeamsNotifier(msteams, around)
+    for msteamsv2 in config.msteamsv2_configs:
+        yield MsTeamsV2Notifier(msteamsv2, around)
+    for discord in config.discord_configs:
+        yield DiscordNotifier(discord, around)
+    for telegram in config.telegram_configs:
+        yield TelegramNotifier(_filled(telegram, api_url=defaults.telegram_api_url), around)
+    for webex in config.webex_configs:
+        yield WebexNotifier(_filled(webex, api_url=defaults.webex_api_url), around)
+    for wechat in config.wechat_configs:
+        filled = _filled(
+            wechat,
+            api_url=defaults.wechat_api_url,
+            api_secret=defaults.wechat_api_secret,
+            corp_id=defaults.wechat_api_corp_id,
+        )
+        if not filled.api_secret or not filled.corp_id:
+            raise ValueError("wechat_configs: api_secret and corp_id are missing, here and global")
+        yield WeChatNotifier(filled, around)
+    for rocketchat in config.rocketchat_configs:
+        filled_rocketchat = _filled(rocketchat, api_url=defaults.rocketchat_api_url)
+        for key in ("token", "token_id"):
+            filled_rocketchat = _with_secret(
+                filled_rocketchat,
+                key,
+                getattr(defaults, f"rocketchat_{key}"),
+                getattr(defaults, f"rocketchat_{key}_file"),
+            )
+        yield RocketchatNotifier(filled_rocketchat, around)
+
+
+def _filled(config: _T, **defaults: Any) -> _T:
+    """Return *config* with *defaults* where it gives nothing."""
+    open_ = {name: value for name, value in defaults.items() if not getattr(config, name)}
+    filled: Any = msgspec.structs.replace(config, **open_)  # type: ignore[type-var]
+    return filled  # type: ignore[no-any-return]
+
+
+def _with_secret(config: _T, key: str, value: Any, file: str | None) -> _T:
+    """Return *config* with the secret *key*, of its own or the given; raises `ValueError`."""
+    names = (key, f"{key}_file")
+    if all(getattr(config, name) is None for name in names):
+        if value is None and file is None:
+            raise ValueError(f"{key} is missing, here and in global")
+        config = _filled(config, **dict(zip(names, (value, file), strict=True)))
+    return config
 
 
 def _with_slack_url(config: SlackConfig, defaults: GlobalConfig) -> SlackConfig:
-    if config.api_url is not None or config.api_url_file is not None:
+    if config.is_app:
         return config
-    if defaults.slack_api_url is None and defaults.slack_api_url_file is None:
-        raise ValueError("api_url is missing, here and as global.slack_api_url")
-    return msgspec.structs.replace(
-        config, api_url=defaults.slack_api_url, api_url_file=defaults.slack_api_url_file
-    )
+    try:
+        return _with_secret(config, "api_url", defaults.slack_api_url, defaults.slack_api_url_file)
+    except ValueError:
+        raise ValueError("api_url is missing, here and as global.slack_api_url") from None
 
 
-def _absolute(config: Any, directory: Path) -> Any:
-    """Return *config* with the file names in it, at any depth, taken from *directory*."""
-    if isinstance(config, tuple):
-        return tuple(_absolute(each, directory) for each in config)
-    if not isinstance(config, msgspec.Struct):
-        return config
-    changed = {}
-    for name in config.__struct_fields__:
-        value = getattr(config, name)
-        if name.endswith("_file") and value is not None:
-            changed[name] = str(directory / value)
-        else:
-            changed[name] = _absolute(value, directory)
-    return msgspec.structs.replace(config, **changed)
+def _with_smtp(config: EmailConfig, defaults: GlobalConfig) -> EmailConfig:
+    found = {
+        name.removeprefix("smtp_"): getattr(defaults, name)
+        for name in defaults.__struct_fields__
+        if name.startswith("smtp_")
+    }
+    if config.auth_password is not None or config.auth_password_file is not None:
+        found = {name: value for name, value in found.items() if "password" not in name}
+    wanted = {{"from": "from_"}.get(name, name): value for name, value in found.items()}
+    open_ = {name: value for name, value in wanted.items() if getattr(config, name) in ("", None)}
+    filled = msgspec.structs.replace(config, **open_)
+    for name, key in (("from_", "from"), ("smarthost", "smarthost")):
+        if not getattr(filled, name):
+            raise ValueError(f"{key} is missing, here and as global.smtp_{key}")
+    return filled

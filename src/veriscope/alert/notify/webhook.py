@@ -1,10 +1,14 @@
 """Webhooks: Alertmanager's JSON, version 4, by HTTP POST."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.http import HttpConfig, HttpSender, require_http_url, secret_of
-from veriscope.alert.notify.outcome import Outcome, Reason
+from veriscope.alert.notify.evidence import evidence_fields
+from veriscope.alert.notify.http import HttpConfig, require_http_url
+from veriscope.alert.notify.http.notifier import HttpNotifier
+from veriscope.alert.notify.http.sender import Request
+from veriscope.alert.notify.sending import Sending, Surroundings
 from veriscope.signals import Secret
 
 
@@ -13,12 +17,12 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     send_resolved: bool = True
     """Whether to send the end of alerts too."""
+    http_config: HttpConfig | None = None
+    """Authorization, TLS, proxy; that of `global` where it is not given."""
     url: Secret | None = None
     """Where to post; it may hold a token, and is never shown."""
     url_file: str | None = None
     """File that holds the URL, read for each notification."""
-    http_config: HttpConfig | None = None
-    """Authorization, TLS, proxy; that of `global` where it is not given."""
     max_alerts: int = 0
     """Alerts in one message; the others are counted as `truncatedAlerts`. 0 is no limit."""
 
@@ -29,26 +33,25 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("max_alerts must be 0 or more")
 
 
-class WebhookNotifier:
+class WebhookNotifier(HttpNotifier):
     """Posts a group as it is."""
 
     integration = "webhook"
 
-    def __init__(self, config: WebhookConfig, http: HttpConfig) -> None:
+    def __init__(self, config: WebhookConfig, around: Surroundings) -> None:
+        super().__init__(config, around)
         if config.url is not None:
             require_http_url(config.url.reveal(), "webhook_configs.url")
-        self.send_resolved = config.send_resolved
         self._config = config
-        self._http = HttpSender(config.http_config or http)
 
-    def notify(self, group: AlertGroup) -> Outcome:
-        """Send *group* once."""
-        try:
-            url = secret_of(self._config.url, self._config.url_file) or ""
-        except (OSError, UnicodeDecodeError) as error:
-            return Outcome.retry(Reason.OTHER, f"cannot read url_file: {error}")
-        body = group.payload()
-        if limit := self._config.max_alerts:
-            body["truncatedAlerts"] += max(0, len(group.alerts) - limit)
-            body["alerts"] = body["alerts"][:limit]
-        return self._http.post(url, body)
+    def requests(self, sending: Sending) -> Sequence[Request]:
+        """Return the group; where there is evidence it stands beside what Alertmanager sends."""
+        config = self._config
+        url = sending.secrets.read(config.url, config.url_file, "url_file")
+        body = sending.group.payload()
+        if config.max_alerts:
+            body["truncatedAlerts"] += max(0, len(sending.group.alerts) - config.max_alerts)
+            body["alerts"] = body["alerts"][: config.max_alerts]
+        if (evidence := sending.group.evidence) is not None:
+            body["evidence"] = evidence_fields(evidence)
+        return [Request.json(url, body)]

@@ -1,0 +1,1 @@
+"""Receivers that write into a conversation."""

@@ -1,0 +1,1 @@
+"""Receivers that wake whoever is on call."""
