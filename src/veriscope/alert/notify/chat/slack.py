@@ -221,8 +221,7 @@ def _action(sending: Sending, action: SlackAction) -> dict[str, Any]:
     names = ("type", "text", "url", "style", "name", "value")
     found: dict[str, Any] = sending.texts({name: getattr(action, name) for name in names})
     if (confirm := action.confirm) is not None:
-        names = ("title", "text", "ok_text", "dismiss_text")
-        asked = sending.texts({name: getattr(confirm, name) for name in names})
+        asked = sending.texts(msgspec.structs.asdict(confirm))
         found["confirm"] = {"text": asked["text"], **_given(asked)}
     return {"type": found["type"], "text": found["text"], **_given(found)}
 

@@ -1,7 +1,7 @@
 """What notifiers that speak HTTP share: fill the texts, send, tell what became of it."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.http.config import HttpConfig
@@ -32,8 +32,6 @@ class HttpNotifier:
     """Sends what `requests` makes of a group, in order, until one of them is not taken."""
 
     integration: str
-    retried: ClassVar[frozenset[int]] = frozenset()
-    """Statuses below 500, beside 429, that may pass later."""
 
     def __init__(self, config: HttpReceiver, around: Surroundings) -> None:
         self.send_resolved = config.send_resolved
@@ -50,7 +48,7 @@ class HttpNotifier:
 
     def judge(self, answer: Answer, secrets: Secrets) -> Outcome:
         """Tell what the *answer* to one request means."""
-        return outcome_of(answer, secrets, self.retried)
+        return outcome_of(answer, secrets)
 
     def deliver(
         self, sending: Sending, requests: Callable[[Sending], Sequence[Request]]

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment
 
 import urllib3
 
@@ -76,7 +76,7 @@ class Connections:
             proxies = {"http": proxy, "https": proxy, "no": config.no_proxy}
         elif config.proxy_from_environment:
             proxies = getproxies_environment()
-        if not proxies or proxy_bypass_environment(host, proxies):
+        if not proxies or _is_exempt(host, proxies.get("no", "")):
             return None
         return proxies.get(parts.scheme or "")
 
@@ -93,6 +93,14 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
     if config.max_version is not None:
         context.maximum_version = _VERSIONS[config.max_version]
     return context
+
+
+def _is_exempt(host: str, no_proxy: str) -> bool:
+    """Tell whether *host* is reached directly: by its name, a domain above it, or `*`."""
+    names = [name.strip().lower().lstrip(".") for name in no_proxy.split(",")]
+    return "*" in names or any(
+        host.lower() == name or host.lower().endswith(f".{name}") for name in names if name
+    )
 
 
 def _times_of(config: TlsConfig) -> tuple[int, ...]:

@@ -10,15 +10,16 @@ from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.evidence import evidence_links, evidence_text
 from veriscope.alert.notify.http import HttpConfig, require_http_url
 from veriscope.alert.notify.http.notifier import HttpNotifier
-from veriscope.alert.notify.http.sender import Request
+from veriscope.alert.notify.http.sender import Answer, Request, outcome_of
 from veriscope.alert.notify.outcome import Outcome
-from veriscope.alert.notify.sending import Sending, Surroundings, cut
+from veriscope.alert.notify.sending import Secrets, Sending, Surroundings, cut
 from veriscope.signals import Secret
 
 V1_URL: Final = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
 _SUMMARY_CHARACTERS: Final = 1024
 _LARGEST_EVENT_BYTES: Final = 512_000
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
+_TOO_MANY_V1: Final = frozenset({403})
 _DETAILS: Final = {
     "firing": '{{ template "pagerduty.default.instances" .Alerts.Firing }}',
     "resolved": '{{ template "pagerduty.default.instances" .Alerts.Resolved }}',
@@ -109,8 +110,6 @@ class PagerDutyNotifier(HttpNotifier):
         super().__init__(config, around)
         require_http_url(config.url, "pagerduty_configs.url")
         self._config = config
-        if config.has_service_key:
-            self.retried = frozenset({403})  # what v1 answers to too many events
 
     def requests(self, sending: Sending) -> Sequence[Request]:
         """Return the event that triggers or resolves the group's incident."""
@@ -122,6 +121,11 @@ class PagerDutyNotifier(HttpNotifier):
             removed = f"The details made the event larger than {_LARGEST_EVENT_BYTES:,} bytes."
             event["payload"]["custom_details"] = {"error": removed}
         return [Request.json(self._config.url, event)]
+
+    def judge(self, answer: Answer, secrets: Secrets) -> Outcome:
+        """Tell what the *answer* means: v1 answers 403 to too many events."""
+        retried = _TOO_MANY_V1 if self._config.has_service_key else frozenset()
+        return outcome_of(answer, secrets, retried)
 
     def acknowledge(self, group: AlertGroup) -> Outcome:
         """Say once that somebody is looking after the incident of *group*."""
