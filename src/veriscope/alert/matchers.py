@@ -17,8 +17,11 @@ _CLASSIC: Final = re.compile(
     r"[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|=|!=|!~)[\t\n\f\r ]*(.*?)[\t\n\f\r ]*",
     re.DOTALL,
 )
-_WORD: Final = r"\"(?:[^\"\\\n]|\\.)*\"|[^\s{}!=~,\\\"'`]+"
-_QUOTED_NAMES: Final = re.compile(rf"\s*({_WORD})\s*(=~|=|!=|!~)\s*({_WORD})\s*(?:,|$)")
+_QUOTED: Final = r"\"(?:[^\"\\\n]|\\.)*\""
+_WITH_QUOTED_NAME: Final = re.compile(
+    rf"\s*({_QUOTED}|[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)"
+    rf"\s*({_QUOTED}|[^\s{{}}!=~,\\\"'`]+)\s*(?:,|$)"
+)
 _ESCAPES: Final = re.compile(
     r"\\(?:([abfnrtv\\\"])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
@@ -159,22 +162,22 @@ def _classic_value(raw: str, text: str) -> str:
 
 
 def _quoted_names(text: str) -> tuple[Matcher, ...] | None:
-    """Read the spelling of Alertmanager 0.27, or return None where it is not that."""
+    """Read matchers of which a name is quoted, or return None where that is not what they are."""
     inner = text.strip()
     if inner.startswith("{") is not inner.endswith("}"):
         return None
     inner = inner[1:-1] if inner.startswith("{") else inner
-    matchers, place = [], 0
+    matchers, place, is_quoted = [], 0, False
     while inner[place:].strip():
-        match = _QUOTED_NAMES.match(inner, place)
+        match = _WITH_QUOTED_NAME.match(inner, place)
         if match is None:
             return None
         name, value = (_unquote(match[1]), _unquote(match[3]))
         if not name or value is None:
             return None
         matchers.append(Matcher(name, MatchOp(match[2]), value))
-        place = match.end()
-    return tuple(matchers)
+        place, is_quoted = match.end(), is_quoted or match[1].startswith('"')
+    return tuple(matchers) if is_quoted else None
 
 
 def _unquote(word: str) -> str | None:
