@@ -1,7 +1,7 @@
 """The web application over a real store, called without a network."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 import pytest
@@ -24,6 +24,7 @@ from veriscope.web import (
     TelemetryApi,
     create_web,
 )
+from veriscope.web.app import Api
 from veriscope.wire.otlp.metrics import MetricDecoder, OtlpOptions
 
 
@@ -88,12 +89,20 @@ def sources(store: Store) -> ApiSources:
 
 
 @pytest.fixture
+def parts() -> Sequence[Api]:
+    """Return what serves alerting; nothing unless a test says otherwise."""
+    return ()
+
+
+@pytest.fixture
 async def web(
+    *,
     store: Store,
     access: Access,
     options: QueryOptions,
     limits: IngestOptions,
     sources: ApiSources,
+    parts: Sequence[Api],
 ) -> AsyncIterator[Served]:
     """Serve the application with small limits on a free port."""
     registry, clock, stop = CollectorRegistry(), SystemClock(), asyncio.Event()
@@ -130,10 +139,11 @@ async def web(
         telemetry=TelemetryApi(store.spans, store.logs, options, clock),
         registry=registry,
         access=access,
+        alerting=parts,
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none"))
-    parts = (server.serve(), ingest.run(stop), otlp.run(stop))
-    tasks = [asyncio.create_task(part) for part in parts]
+    running = (server.serve(), ingest.run(stop), otlp.run(stop))
+    tasks = [asyncio.create_task(each) for each in running]
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]

@@ -1,5 +1,6 @@
 """HTTP: push doors, Prometheus' and Veriscope's own API, the server's state, and the page."""
 
+from veriscope.web.alertmanager import AlertmanagerApi
 from veriscope.web.app import Access, create_web
 from veriscope.web.dashboards import DashboardApi
 from veriscope.web.otlp import OtlpDoors
@@ -18,19 +19,26 @@ from veriscope.web.prometheus import (
 from veriscope.web.push import PushDoors
 from veriscope.web.status import StatusPages
 from veriscope.web.telemetry import TelemetryApi
+from veriscope.web.veriscope import Configuration, Events, EventsApi, NotificationsApi, ReloadApi
 
 __all__ = [
     "Access",
     "AlertState",
     "AlertingRuleState",
+    "AlertmanagerApi",
     "ApiSources",
     "Catalog",
+    "Configuration",
     "DashboardApi",
+    "Events",
+    "EventsApi",
+    "NotificationsApi",
     "OtlpDoors",
     "OtlpGrpc",
     "PrometheusApi",
     "PushDoors",
     "RecordingRuleState",
+    "ReloadApi",
     "RuleGroupState",
     "ServerFacts",
     "StatusPages",

@@ -1,6 +1,8 @@
 """Puts the doors, the API and the page together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -8,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from veriscope.signals import Secret, VeriscopeError
 from veriscope.web.access import RequestMetrics, StopNotice, TokenGate
@@ -38,6 +41,13 @@ class Access:
     """Seconds in which a request's body must arrive."""
 
 
+class Api(Protocol):
+    """A part of the API."""
+
+    def routes(self) -> Sequence[Route]:
+        """Return the routes."""
+
+
 def create_web(
     *,
     api: PrometheusApi,
@@ -48,8 +58,9 @@ def create_web(
     dashboards: DashboardApi,
     registry: CollectorRegistry,
     access: Access | None = None,
+    alerting: Sequence[Api] = (),
 ) -> Starlette:
-    """Return the ASGI application."""
+    """Return the ASGI application; *alerting* is what serves alerts, silences and events."""
     access = access or Access()
     middleware = [
         Middleware(RequestMetrics, registry=registry),
@@ -67,6 +78,7 @@ def create_web(
             *telemetry.routes(),
             *status.routes(),
             *dashboards.routes(),
+            *(route for part in alerting for route in part.routes()),
             *graph_routes(),
             *Page().routes(),
         ],
