@@ -21,8 +21,8 @@ DEPLOY = Event(
 )
 
 
-def _at(time_ms: int, kind: str = "restart", **fields: str) -> Event:
-    return Event(time_ms=time_ms, kind=kind, title=f"at {time_ms}", **fields)
+def _at(time_ms: int, kind: str = "restart", id: str = "") -> Event:  # noqa: A002 - the field's name
+    return Event(time_ms=time_ms, kind=kind, title=f"at {time_ms}", id=id)
 
 
 def test_an_event_comes_back_as_it_was_written(any_store: Store) -> None:

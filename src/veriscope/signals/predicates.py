@@ -71,7 +71,11 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """*pattern*, RE2, is found in the field; it says itself where it is anchored."""
+    """
+    *pattern*, RE2, is found in the field; it says itself where it is anchored.
+
+    `.` matches the end of a line too.
+    """
 
     field: Field
     pattern: str

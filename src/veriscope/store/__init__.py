@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     )
     from veriscope.store.events import EventStore
     from veriscope.store.health import StoreHealth, TableHealth
+    from veriscope.store.log_search import LogSearch
     from veriscope.store.logs import LogReader
     from veriscope.store.migrate import SchemaError
     from veriscope.store.otlp import OtlpWriter
     from veriscope.store.requests import MetricRequest
     from veriscope.store.rollups import RollupKeeper
     from veriscope.store.series import SeriesReader
+    from veriscope.store.span_search import SpanSearch
     from veriscope.store.spans import SpanReader
     from veriscope.store.state import StateStore
     from veriscope.store.store import Store
@@ -34,6 +36,7 @@ __all__ = [
     "FetchTooLargeError",
     "HeadUse",
     "LogReader",
+    "LogSearch",
     "MetricRequest",
     "MetricWriter",
     "OtlpWriter",
@@ -44,6 +47,7 @@ __all__ = [
     "SeriesLimits",
     "SeriesReader",
     "SpanReader",
+    "SpanSearch",
     "StateStore",
     "Store",
     "StoreHealth",
@@ -59,6 +63,7 @@ _HOMES: Final = {
     "FetchTooLargeError": ".errors",
     "HeadUse": ".head",
     "LogReader": ".logs",
+    "LogSearch": ".log_search",
     "MetricRequest": ".requests",
     "MetricWriter": ".writer",
     "OtlpWriter": ".otlp",
@@ -67,6 +72,7 @@ _HOMES: Final = {
     "SchemaError": ".migrate",
     "SeriesReader": ".series",
     "SpanReader": ".spans",
+    "SpanSearch": ".span_search",
     "StateStore": ".state",
     "Store": ".store",
     "StoreHealth": ".health",

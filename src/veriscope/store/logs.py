@@ -1,6 +1,6 @@
 """Reads log records: the last of a service, and counts by service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from veriscope.signals import FetchLimits
@@ -14,17 +14,20 @@ from veriscope.store.resources import (
 )
 from veriscope.wire.otlp import read_value
 
-_LATEST: Final = f"""
-SELECT
+COLUMNS: Final = f"""
     service_name, toUnixTimestamp64Nano(time) AS time_ns,
     toUnixTimestamp64Nano(observed_time) AS observed_ns, severity_number, severity_text,
     event_name, body, body_cut_bytes, toString(body_type) AS body_type, trace_id, span_id, flags,
-    resource_id, scope_name, scope_version, {ATTRIBUTES.format("scope_")}, {ATTRIBUTES.format("")}
+    resource_id, scope_name, scope_version,
+    {ATTRIBUTES.format("scope_")}, {ATTRIBUTES.format("")}"""
+"""What `to_documents` reads."""
+_LATEST: Final = f"""
+SELECT{COLUMNS}
 FROM logs FINAL
 WHERE time >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC')
     AND {{service:String}} IN ('', service_name)
 ORDER BY time DESC, delivery, position DESC
-LIMIT {{limit:UInt32}}"""  # noqa: S608 - no value in it
+LIMIT {{limit:UInt32}}"""
 
 
 class LogReader:
@@ -44,8 +47,7 @@ class LogReader:
         """
         parameters = {"since": since_ms, "service": service, "limit": limit}
         rows = self._engine.query(_LATEST, parameters, settings_of(limits)).to_pylist()
-        resources = read_resources(self._engine, [row["resource_id"] for row in rows], limits)
-        return [_to_document(row, resources) for row in rows]
+        return to_documents(self._engine, rows, limits)
 
     def counts(self, limits: FetchLimits) -> dict[str, int]:
         """Return how many records there are of each service."""
@@ -56,6 +58,14 @@ class LogReader:
             settings_of(limits),
         )
         return dict(zip(rows["service"].to_pylist(), rows["records"].to_pylist(), strict=True))
+
+
+def to_documents(
+    engine: Engine, rows: Sequence[Mapping[str, Any]], limits: FetchLimits
+) -> list[dict[str, Any]]:
+    """Return *rows*, which have `COLUMNS`, as `LogReader.latest` does."""
+    resources = read_resources(engine, [row["resource_id"] for row in rows], limits)
+    return [_to_document(row, resources) for row in rows]
 
 
 def _to_document(row: Mapping[str, Any], resources: Mapping[int, Any]) -> dict[str, Any]:

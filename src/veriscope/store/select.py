@@ -39,10 +39,11 @@ class Statement:
     parameters: Mapping[str, Any]
 
 
-class _Bindings(dict[str, Any]):
+class Bindings(dict[str, Any]):
     """Values that a statement binds; each gets a parameter name of its own."""
 
     def put(self, value: object, kind: str = "String") -> str:
+        """Bind *value*, of the engine's type *kind*, and return what stands for it in SQL."""
         name = f"p{len(self)}"
         self[name] = value
         return f"{{{name}:{kind}}}"
@@ -50,7 +51,7 @@ class _Bindings(dict[str, Any]):
 
 def select_raw(fetch: RawFetch) -> Statement:
     """Compile *fetch* to rows of `id`, `time_ms`, `value`: series by series, in time order."""
-    bind = _Bindings()
+    bind = Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
         "SELECT id, toUnixTimestamp64Milli(ts) AS time_ms, CAST(value, 'Float64') AS value\n"
@@ -62,7 +63,7 @@ def select_raw(fetch: RawFetch) -> Statement:
 
 def select_rollups(fetch: RollupFetch, table: str) -> Statement:
     """Compile *fetch* to the rows of *table*: series by series, in time order."""
-    bind = _Bindings()
+    bind = Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
         "SELECT id, toUnixTimestamp64Milli(ts) AS end, toUnixTimestamp64Milli(first_ts) AS firsts,"
@@ -76,14 +77,14 @@ def select_rollups(fetch: RollupFetch, table: str) -> Statement:
 
 def find_histograms(fetch: RollupFetch) -> Statement:
     """Compile to one row where a series of *fetch* has native histograms, else to none."""
-    bind = _Bindings()
+    bind = Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(f"SELECT 1\nFROM histograms\nWHERE {where}\nLIMIT 1", bind)
 
 
 def select_histograms(fetch: RawFetch) -> Statement:
     """Compile *fetch* to rows of native histograms, ordered as those of `select_raw`."""
-    bind = _Bindings()
+    bind = Bindings()
     where = _samples_where(Selection(fetch.matchers, fetch.start_ms, fetch.end_ms), bind)
     return Statement(
         f"SELECT {_HISTOGRAM}\nFROM histograms FINAL\nPREWHERE {where}\nORDER BY metric, id, ts",
@@ -106,7 +107,7 @@ def select_series(fetches: Sequence[SeriesFetch], columns: str, tail: str = "") 
 
     *columns* and *tail* (`GROUP BY …`, `ORDER BY …`) are SQL of the caller's own.
     """
-    bind = _Bindings()
+    bind = Bindings()
     clauses = [
         # A fetch includes the sample at its very start; a selection begins after it.
         _series_where(Selection(fetch.matchers, fetch.start_ms - 1, fetch.end_ms), bind)
@@ -186,7 +187,7 @@ class Selection:
     until_ms: int
 
 
-def _samples_where(selection: Selection, bind: _Bindings) -> str:
+def _samples_where(selection: Selection, bind: Bindings) -> str:
     span = f"ts > {_time(selection.after_ms)} AND ts <= {_time(selection.until_ms)}"
     metric = _equal_metric(selection.matchers)
     if metric is None:
@@ -198,7 +199,7 @@ def _samples_where(selection: Selection, bind: _Bindings) -> str:
     return where
 
 
-def _series_where(selection: Selection, bind: _Bindings) -> str:
+def _series_where(selection: Selection, bind: Bindings) -> str:
     after, until = _time(selection.after_ms), _time(selection.until_ms)
     return " AND ".join(
         [
@@ -214,7 +215,7 @@ def _time(ms: int) -> str:
     return f"fromUnixTimestamp64Milli({min(max(ms, -1), LAST_MS)}, 'UTC')"
 
 
-def _predicate(matcher: Matcher, bind: _Bindings) -> str:
+def _predicate(matcher: Matcher, bind: Bindings) -> str:
     column = "metric" if matcher.name == METRIC_NAME else f"labels[{bind.put(matcher.name)}]"
     match matcher.op:
         case MatchOp.EQUAL | MatchOp.NOT_EQUAL:

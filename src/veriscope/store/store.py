@@ -12,6 +12,7 @@ from veriscope.store.events import EventStore
 from veriscope.store.exemplars import ExemplarReader
 from veriscope.store.health import StoreHealth, read_health
 from veriscope.store.labels import LabelCache
+from veriscope.store.log_search import LogSearch
 from veriscope.store.logs import LogReader
 from veriscope.store.migrate import apply_retention, migrate
 from veriscope.store.options import DEFAULT_CACHE_BYTES, SeriesLimits, StoreOptions
@@ -19,6 +20,7 @@ from veriscope.store.otlp import OtlpWriter
 from veriscope.store.rollups import RollupKeeper
 from veriscope.store.series import SeriesReader
 from veriscope.store.snapshots import Snapshots
+from veriscope.store.span_search import SpanSearch
 from veriscope.store.spans import SpanReader
 from veriscope.store.state import StateStore
 from veriscope.store.writer import MetricWriter
@@ -28,10 +30,10 @@ class Store:
     """
     An open database.
 
-    `series` reads metrics and `metrics` writes them; `spans` and `logs` read what `otlp` writes;
-    `state` keeps documents, `events` what happened; `commits` are what was written of late.
-    `exemplars` and `cardinality` read, `deletion` deletes, `snapshots` are copies, and `rollups`
-    stand in for samples.
+    `series` reads metrics and `metrics` writes them; `spans` and `logs` read what `otlp` writes,
+    `span_search` and `log_search` search it; `state` keeps documents, `events` what happened;
+    `commits` are what was written of late. `exemplars` and `cardinality` read, `deletion` deletes,
+    `snapshots` are copies, and `rollups` stand in for samples.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Store:
         self.metrics = MetricWriter(engine, self.commits, limits)
         self.spans = SpanReader(engine)
         self.logs = LogReader(engine)
+        self.log_search = LogSearch(engine)
+        self.span_search = SpanSearch(engine)
         self.otlp = OtlpWriter(engine)
         self.state = StateStore(engine)
         self.events = EventStore(engine)
