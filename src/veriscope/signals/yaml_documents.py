@@ -16,6 +16,8 @@ Step: TypeAlias = str | int
 
 _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
 _ANY: Final = "..."  # msgspec's word for some key of a mapping
+_NULL: Final = "tag:yaml.org,2002:null"
+_START: Final = yaml.Mark("", 0, 0, 0, None, None)
 _SWITCHES: Final = {"yes": True, "on": True, "no": False, "off": False}
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
@@ -32,26 +34,47 @@ def decode_yaml(text: str, name: str, kind: type[T], *, as_text: bool = False) -
     a label value `1` or `yes` is a string, and a switch is on if `yes` or `on` was written.
     Raises `DocumentError`.
     """
+    return decode_node(compose_yaml(text, name), name, kind, as_text=as_text)
+
+
+def compose_yaml(text: str, name: str) -> yaml.MappingNode:
+    """
+    Return the tree of *text*, an empty one for an empty document; *name* is what errors call it.
+
+    Raises `DocumentError` for what is no YAML, gives a key twice, or is no mapping.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            return msgspec.convert({}, kind)
+        if root is None or root.tag == _NULL:
+            return yaml.MappingNode("tag:yaml.org,2002:map", [], _START, _START)
         _refuse_duplicates(root, name)
-        data = _texts(root) if as_text else yaml.safe_load(text)
     except yaml.reader.ReaderError as error:
         raise DocumentError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DocumentError(f"{name}:{line}: not YAML: {error.problem}") from error
+        raise _not_yaml(error, name) from error
     except RecursionError as error:
-        raise DocumentError(f"{name}: nested too deeply; remove what holds itself") from error
+        raise _too_deep(name) from error
+    return root
+
+
+def decode_node(root: yaml.Node, name: str, kind: type[T], *, as_text: bool = False) -> T:
+    """Read the tree of a document, or a part of it, as `decode_yaml` reads its text."""
+    try:
+        data = _texts(root) if as_text else yaml.SafeLoader("").construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, name) from error
+    except RecursionError as error:
+        raise _too_deep(name) from error
     return _convert(data, root, name, kind, as_text=as_text)
 
 
-def line_of(text: str, path: Iterable[Step]) -> int:
-    """Return the line, from 1, of what *path* leads to in a document that was read before."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    return 1 if root is None else _line(root, path)
+def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> DocumentError:
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    return DocumentError(f"{name}:{line}: not YAML: {error.problem}")
+
+
+def _too_deep(name: str) -> DocumentError:
+    return DocumentError(f"{name}: nested too deeply; remove what holds itself")
 
 
 def _convert(data: Any, root: yaml.Node, name: str, kind: type[T], *, as_text: bool) -> T:
@@ -65,7 +88,7 @@ def _convert(data: Any, root: yaml.Node, name: str, kind: type[T], *, as_text: b
         if unknown := _UNKNOWN.search(message):
             path.append(unknown[1])
             message = f"unknown key `{unknown[1]}`; remove it or correct its spelling"
-        raise DocumentError(f"{name}:{_line(root, path)}: {message}") from error
+        raise DocumentError(f"{name}:{line_of(root, path)}: {message}") from error
 
 
 def _texts(node: yaml.Node) -> Any:
@@ -75,7 +98,7 @@ def _texts(node: yaml.Node) -> Any:
         return {key: value for key, value in pairs if value is not None}
     if isinstance(node, yaml.SequenceNode):
         return [_texts(part) for part in node.value]
-    return None if node.tag == "tag:yaml.org,2002:null" else node.value
+    return None if node.tag == _NULL else node.value
 
 
 def _switch(data: Any, path: Sequence[Step]) -> bool:
@@ -95,7 +118,7 @@ def _steps(place: str) -> Iterator[Step]:
         yield name or (int(index) if index.isdigit() else index)
 
 
-def _line(root: yaml.Node, path: Iterable[Step]) -> int:
+def line_of(root: yaml.Node, path: Iterable[Step]) -> int:
     """Return the line, from 1, of what *path* leads to, as far as it leads."""
     node, line = root, root.start_mark.line
     for step in path:

@@ -2,6 +2,7 @@
 
 from veriscope.alert.config.file import (
     AlertingConfig,
+    decode_alerting_config,
     load_alerting_config,
     parse_alerting_config,
     read_templates,
@@ -17,6 +18,7 @@ __all__ = [
     "NamedIntervals",
     "RouteConfig",
     "TimeIntervalConfig",
+    "decode_alerting_config",
     "load_alerting_config",
     "parse_alerting_config",
     "read_templates",

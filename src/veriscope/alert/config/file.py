@@ -7,13 +7,28 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
+import yaml
+from prometheus_client import CollectorRegistry
 
 from veriscope.alert.config.inhibit_rules import InhibitRule
 from veriscope.alert.config.routes import RouteConfig
 from veriscope.alert.config.secrets import fill_in
 from veriscope.alert.config.time_intervals import NamedIntervals
-from veriscope.alert.notify.receivers import GlobalConfig, ReceiverConfig, absolute_files
-from veriscope.signals.yaml_documents import DocumentError, Step, decode_yaml, line_of
+from veriscope.alert.notify.receivers import (
+    GlobalConfig,
+    ReceiverConfig,
+    absolute_files,
+    build_notifiers,
+)
+from veriscope.signals import InvalidInputError, SystemClock
+from veriscope.signals.yaml_documents import (
+    DocumentError,
+    Step,
+    compose_yaml,
+    decode_node,
+    line_of,
+)
+from veriscope.templates.alertmanager import NotificationTemplates
 
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -67,20 +82,33 @@ def parse_alerting_config(
     """
     Read the file's *text*; *name* is what errors call it.
 
-    Relative file names are taken from *directory*. Raises `DocumentError`.
+    Relative file names are taken from *directory*. The templates are read, and the receivers
+    built once, so that what cannot work is known now. Raises `DocumentError`.
     """
-    config = decode_yaml(text, name, AlertingConfig, as_text=True)
+    root = compose_yaml(text, name)
+    return decode_alerting_config(root, name, directory, environment=environment)
+
+
+def decode_alerting_config(
+    root: yaml.Node,
+    name: str,
+    directory: Path,
+    *,
+    environment: Mapping[str, str] = _NO_ENVIRONMENT,
+) -> AlertingConfig:
+    """Read the tree of a file, or of its sections, as `parse_alerting_config` reads a text."""
+    config = decode_node(root, name, AlertingConfig, as_text=True)
     faults = [*_faults(config)]
     config, missing = fill_in(config, environment)
     faults += [
-        Fault(path, f"the environment has no variable {variable}; set it, or use a `…_file`")
+        Fault(path, f"the environment has no variable {variable}; set it, or use a file")
         for path, variable in missing
     ]
-    if faults:
-        first = faults[0]
-        raise DocumentError(f"{name}:{line_of(text, first.path)}: {first.message}")
     templates = tuple(str(directory / pattern) for pattern in config.templates)
-    return msgspec.structs.replace(absolute_files(config, directory), templates=templates)
+    config = msgspec.structs.replace(absolute_files(config, directory), templates=templates)
+    if fault := next(iter(faults or _receiver_faults(config)), None):
+        raise DocumentError(f"{name}:{line_of(root, fault.path)}: {fault.message}")
+    return config
 
 
 def read_templates(config: AlertingConfig) -> tuple[tuple[str, str], ...]:
@@ -104,6 +132,20 @@ class Fault(NamedTuple):
 
     path: tuple[Step, ...]
     message: str
+
+
+def _receiver_faults(config: AlertingConfig) -> Iterator[Fault]:
+    """Find receivers that cannot work, by building them once."""
+    try:
+        templates = NotificationTemplates(read_templates(config), "")
+    except InvalidInputError as error:
+        yield Fault(("templates",), str(error))
+        return
+    for index, receiver in enumerate(config.receivers):
+        try:
+            build_notifiers(receiver, config.global_, SystemClock(), templates, CollectorRegistry())
+        except InvalidInputError as error:
+            yield Fault(("receivers", index), str(error))
 
 
 def _faults(config: AlertingConfig) -> Iterator[Fault]:
