@@ -13,7 +13,7 @@ import msgspec
 from veriscope.query import ParseError
 from veriscope.query.promql import parse
 from veriscope.rules.conditions import LogCondition, TraceCondition, parse_threshold
-from veriscope.signals import METRIC_NAME, Duration, require_at_least
+from veriscope.signals import METRIC_NAME, Duration, InvalidInputError, require_at_least
 from veriscope.signals.yaml_documents import DocumentError, decode_yaml
 
 
@@ -60,7 +60,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             if self.threshold:
                 raise ValueError("`threshold` is for `logs` and `traces`; compare in `expr`")
         elif self.threshold:
-            parse_threshold(self.threshold, self.source.value)
+            try:
+                parse_threshold(self.threshold, self.source.value)
+            except InvalidInputError as error:
+                raise ValueError(str(error)) from error
         elif self.alert:
             raise ValueError("field `threshold` must be set beside `logs` or `traces`")
 
@@ -125,6 +128,12 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     max_concurrent_evaluations: int = 4
     """Rules that are evaluated at once, of all groups together."""
+    resend_delay: Duration = Duration(60_000)
+    """How long after it was sent an alert is sent again."""
+    for_outage_tolerance: Duration = Duration(3_600_000)
+    """Age up to which the state of alerts is taken up again after a restart."""
+    for_grace_period: Duration = Duration(600_000)
+    """The least time that an alert is pending still when it was pending before a restart."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_concurrent_evaluations")
