@@ -10,9 +10,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from veriscope.query.promql import QueryResult, QueryStats, ResultKind
-from veriscope.rules import GroupEvaluator, RuleHealth, RuleLoop, RuleOptions, parse_rule_groups
+from veriscope.rules import (
+    Expander,
+    GroupEvaluator,
+    Rule,
+    RuleHealth,
+    RuleLoop,
+    RuleOptions,
+    parse_rule_groups,
+)
 from veriscope.rules.dependencies import stages
-from veriscope.rules.schedule import next_slot
+from veriscope.rules.slots import next_slot
 from veriscope.signals import (
     Duration,
     Grid,
@@ -24,6 +32,7 @@ from veriscope.signals import (
     to_labels,
 )
 from veriscope.signals.histograms import Buckets, Histograms, Runs
+from veriscope.templates.prometheus import RuleTemplates
 
 Query = Callable[[str, int], QueryResult]
 
@@ -31,12 +40,17 @@ Query = Callable[[str, int], QueryResult]
 def evaluator(text: str, query: Query, recorded: Any) -> GroupEvaluator:
     """Return the first group of the rule file *text*."""
 
-    async def evaluate(expr: str, time_ms: int) -> QueryResult:
-        return await asyncio.to_thread(query, expr, time_ms)
+    async def evaluate(rule: Rule, time_ms: int) -> QueryResult:
+        return await asyncio.to_thread(query, rule.expr, time_ms)
 
     [group] = parse_rule_groups(text, "r.yml")
     return GroupEvaluator(
-        group, interval_ms=60_000, evaluate=evaluate, record=recorded.record, clock=ManualClock()
+        group,
+        interval_ms=60_000,
+        evaluate=evaluate,
+        record=recorded.record,
+        clock=ManualClock(),
+        expander=Expander(RuleTemplates({}, ""), query),
     )
 
 
@@ -204,7 +218,7 @@ async def test_the_loop_evaluates_at_each_interval_and_counts(query: Query, reco
     assert loop.states()[0].rules[0].health is RuleHealth.OK
 
 
-async def test_native_histograms_are_recorded_as_what_they_are() -> None:
+async def test_native_histograms_are_recorded_as_what_they_are(query: Query) -> None:
     """Beside the floats of the same vector, each in a batch of its own kind."""
     grid = Grid.instant(1_000)
     labels = LabelSets([(("i", "float"),), (("i", "native"),)])
@@ -225,7 +239,7 @@ async def test_native_histograms_are_recorded_as_what_they_are() -> None:
     vector = Matrix(labels, grid, np.array([[2.0], [0.0]]), np.ones((2, 1), dtype=bool), points)
     batches: list[Any] = []
 
-    async def evaluate(_expr: str, _time_ms: int) -> QueryResult:
+    async def evaluate(_rule: Rule, _time_ms: int) -> QueryResult:
         return QueryResult(ResultKind.VECTOR, grid, vector, (), (), QueryStats(0.0, 0))
 
     async def record(batch: Any) -> None:
@@ -233,7 +247,12 @@ async def test_native_histograms_are_recorded_as_what_they_are() -> None:
 
     [group] = parse_rule_groups("groups: [{name: g, rules: [{record: r, expr: h}]}]", "r.yml")
     rule = GroupEvaluator(
-        group, interval_ms=60_000, evaluate=evaluate, record=record, clock=ManualClock()
+        group,
+        interval_ms=60_000,
+        evaluate=evaluate,
+        record=record,
+        clock=ManualClock(),
+        expander=Expander(RuleTemplates({}, ""), query),
     )
     assert await rule.run_once(1_000) == 0
     floats, native = batches

@@ -1,5 +1,5 @@
 """
-Rules: expressions that are evaluated at an interval, and what is recorded of them.
+Rules: expressions that are evaluated at an interval, what is recorded of them, and their alerts.
 
 Each name is loaded when it is first used: the agent reads the same configuration as the server,
 and shall not load what evaluates rules.
@@ -11,10 +11,15 @@ from veriscope.rules.files import Rule, RuleGroup, RuleOptions, load_rule_groups
 from veriscope.signals.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from veriscope.rules.alerting import Alert, AlertState
+    from veriscope.rules.expansion import Expander
     from veriscope.rules.group import GroupEvaluator, GroupState, RuleHealth, RuleState
     from veriscope.rules.schedule import RuleLoop
 
 __all__ = [
+    "Alert",
+    "AlertState",
+    "Expander",
     "GroupEvaluator",
     "GroupState",
     "Rule",
@@ -28,6 +33,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Alert": ".alerting",
+    "AlertState": ".alerting",
+    "Expander": ".expansion",
     "GroupEvaluator": ".group",
     "GroupState": ".group",
     "RuleHealth": ".group",

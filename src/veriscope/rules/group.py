@@ -1,43 +1,39 @@
-"""One group's rules, evaluated at one time: what they give is recorded, what has ended is stale."""
+"""One group's rules, evaluated at one time: what they give is recorded, and becomes alerts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 import numpy as np
 import structlog
 
-from veriscope.query.promql import QueryResult
-from veriscope.query.promql.histograms.points import where
-from veriscope.query.promql.result import ResultKind
+from veriscope.query.promql import QueryResult, parse
+from veriscope.query.promql.format import format_expression
+from veriscope.rules.alerting import Alert, AlertingRule, Found
 from veriscope.rules.dependencies import stages
-from veriscope.rules.files import Rule, RuleGroup
-from veriscope.signals import (
-    METRIC_NAME,
-    STALE_NAN,
-    Clock,
-    InvalidInputError,
-    Labels,
-    LabelSets,
-    Matrix,
-    SampleBatch,
-    VeriscopeError,
-    to_labels,
+from veriscope.rules.expansion import Expander, RuleTexts, as_vector, elements
+from veriscope.rules.files import Rule, RuleGroup, RuleOptions
+from veriscope.rules.jumps import JumpWatch
+from veriscope.rules.recording import (
+    Record,
+    Recorder,
+    Written,
+    check_recorded,
+    recorded,
+    recorded_labels,
 )
-from veriscope.signals.histograms import HistogramBatch
+from veriscope.rules.restore import Restore, restore
+from veriscope.rules.sending import Outbox, SendAlerts, generator_url
+from veriscope.signals import Clock, Labels, VeriscopeError
 
 _log = structlog.get_logger(__name__)
+_MANY: Final = 200  # elements from which on their texts are filled in by a thread
+_PATIENCE_S: Final = 5.0
 
-Evaluate: TypeAlias = Callable[[str, int], Awaitable[QueryResult]]
-"""Gives the value of an expression at a time (Unix milliseconds); raises `VeriscopeError`."""
-Record: TypeAlias = Callable[[SampleBatch | HistogramBatch], Awaitable[None]]
-"""Stores a batch for good; raises `VeriscopeError`."""
-
-
-class RuleError(InvalidInputError):
-    """What an expression gives cannot be recorded."""
+Evaluate: TypeAlias = Callable[[Rule, int], Awaitable[QueryResult]]
+"""Gives what a rule finds at a time (Unix milliseconds); raises `VeriscopeError`."""
 
 
 class RuleHealth(StrEnum):
@@ -53,13 +49,24 @@ class RuleState:
     """A rule, and how its last evaluation went."""
 
     rule: Rule
+    text: str
+    """What is evaluated, spelled as Prometheus spells it."""
+    alerting: AlertingRule | None
+    """The alerts of an alerting rule."""
     health: RuleHealth = RuleHealth.UNKNOWN
     error: str = ""
     evaluated_ms: int = 0
     """When it began, in Unix milliseconds; zero before the first."""
     seconds: float = 0.0
-    series: LabelSets = field(default_factory=LabelSets)
+    series: tuple[Labels, ...] = ()
     """What the last evaluation recorded."""
+    taken_over: bool = False
+    """Whether a rule of other rule files goes on where this one was."""
+
+    @property
+    def active(self) -> Sequence[Alert]:
+        """The alerts that are pending or firing."""
+        return () if self.alerting is None else self.alerting.active
 
 
 @dataclass(slots=True)
@@ -72,10 +79,18 @@ class GroupState:
     evaluated_ms: int = 0
     """When it began, in Unix milliseconds; zero before the first."""
     seconds: float = 0.0
+    slot_ms: int = 0
+    """The time for which it was evaluated."""
 
 
 class GroupEvaluator:
-    """Evaluates one group; use from one event loop, one evaluation at a time."""
+    """
+    Evaluates one group; use from one event loop, one evaluation at a time.
+
+    Its expressions are evaluated *query_offset_ms* before the time of the evaluation. Alerts are
+    given to *send*, where there is one, and taken up again from what *read_back* finds of the
+    time before a restart, where it is given.
+    """
 
     def __init__(
         self,
@@ -85,93 +100,159 @@ class GroupEvaluator:
         evaluate: Evaluate,
         record: Record,
         clock: Clock,
+        expander: Expander,
+        query_offset_ms: int = 0,
+        send: SendAlerts | None = None,
+        read_back: Restore | None = None,
+        external_url: str = "",
+        options: RuleOptions | None = None,
     ) -> None:
-        self.state = GroupState(group, interval_ms, [RuleState(rule) for rule in group.rules])
-        self._stages = stages(group.rules)
+        self._options = options or RuleOptions()
+        self.state = GroupState(
+            group,
+            interval_ms,
+            [
+                RuleState(rule, _shown(rule), _alerting(rule, group, restored=read_back is None))
+                for rule in group.rules
+            ],
+        )
+        self.query_offset_ms = query_offset_ms
+        self.outbox = Outbox(send, resend_ms=self._options.resend_delay, interval_ms=interval_ms)
+        self._stages = [(Recorder(record), places) for places in stages(group.rules)]
+        self._texts = [RuleTexts(rule, group.labels, expander) for rule in group.rules]
+        self._urls = [generator_url(external_url, state.text) for state in self.state.rules]
         self._evaluate = evaluate
-        self._record = record
-        self._clock = clock
+        self._read_back = read_back
+        self.clock = clock
+        self.record = record
+        self.jumps = JumpWatch(clock)
 
     async def run_once(self, time_ms: int) -> int:
         """
-        Evaluate every recording rule at *time_ms* and return how many failed.
+        Evaluate every rule at *time_ms* and return how many failed.
 
         A rule that reads what an earlier one of the group records sees what that one has just
-        recorded. A failure is kept in the rule's state and does not hold up the others.
+        recorded. A failure is kept in the rule's state and does not hold up the others; a rule's
+        alerts stay as they are, and are sent on. Sending is waited for a few seconds at most.
         """
-        began = self._clock.monotonic_s()
-        self.state.evaluated_ms = self._clock.now_ms()
-        for stage in self._stages:
-            states = [self.state.rules[position] for position in stage]
-            await asyncio.gather(
-                *(self._run_rule(state, time_ms) for state in states if state.rule.record)
-            )
-        self.state.seconds = self._clock.monotonic_s() - began
+        began_s = self.clock.monotonic_s()
+        self.state.evaluated_ms, self.state.slot_ms = self.clock.now_ms(), time_ms
+        self._follow_clock()
+        for recorder, places in self._stages:
+            await self._run_stage(recorder, places, time_ms)
+        await self.outbox.settle(min(self.state.interval_ms / 2000, _PATIENCE_S))
+        self.state.seconds = self.clock.monotonic_s() - began_s
         return sum(state.health is RuleHealth.BAD for state in self.state.rules)
 
-    async def _run_rule(self, state: RuleState, time_ms: int) -> None:
-        began = self._clock.monotonic_s()
-        state.evaluated_ms = self._clock.now_ms()
+    @property
+    def alerting(self) -> list[tuple[AlertingRule, str]]:
+        """The alerts of each alerting rule, and where its expression is shown."""
+        pairs = zip(self.state.rules, self._urls, strict=True)
+        return [(state.alerting, url) for state, url in pairs if state.alerting is not None]
+
+    def _follow_clock(self) -> None:
+        if jump_ms := self.jumps.jump_ms():
+            _log.warning("clock_jumped", group=self.state.group.name, by_ms=jump_ms)
+            for alerting, _ in self.alerting:
+                alerting.shift(jump_ms)
+
+    async def _run_stage(self, recorder: Recorder, places: Sequence[int], time_ms: int) -> None:
+        given = await asyncio.gather(*(self._run_rule(place, time_ms) for place in places))
+        states = [self.state.rules[place] for place in places]
+        wrote = [(s, w) for s, w in zip(states, given, strict=True) if w is not None]
+        errors = await recorder.store([w for _, w in wrote], time_ms - self.query_offset_ms)
+        for (state, written), error in zip(wrote, errors, strict=True):
+            if error is None:
+                state.series = written.series
+            else:
+                self._fail(state, error)
+
+    async def _run_rule(self, place: int, time_ms: int) -> Written | None:
+        """Return what the rule writes; None where it failed."""
+        state = self.state.rules[place]
+        began_s = self.clock.monotonic_s()
+        state.evaluated_ms = self.clock.now_ms()
         try:
-            result = await self._evaluate(state.rule.expr, time_ms)
-            vector = _as_vector(result, state.rule)
-            recorded = self._labels(vector.labels, state.rule)
-            self._check(recorded, state.rule)
-            ended = tuple(set(state.series) - set(recorded)) if recorded is not state.series else ()
-            await self._store(recorded, vector, ended, time_ms)
+            if (alerting := state.alerting) is None:
+                written = await self._run_recording(state, time_ms)
+            else:
+                written = await self._run_alerting(place, alerting, time_ms)
         except VeriscopeError as error:
-            state.health, state.error = RuleHealth.BAD, str(error)
-            _log.warning(
-                "rule_failed", group=self.state.group.name, rule=state.rule.name, error=str(error)
-            )
+            self._fail(state, error)
+            return None
+        except Exception as error:  # noqa: BLE001 - one rule's fault must not silence the others
+            _log.exception("rule_crashed", group=self.state.group.name, rule=state.rule.name)
+            state.health, state.error = RuleHealth.BAD, f"internal error: {error!r}; see the log"
+            return None
         else:
-            state.health, state.error, state.series = RuleHealth.OK, "", recorded
-        state.seconds = self._clock.monotonic_s() - began
+            state.health, state.error = RuleHealth.OK, ""
+            return written
+        finally:
+            state.seconds = self.clock.monotonic_s() - began_s
+            if state.alerting is not None:
+                self.outbox.offer(state.alerting, self._urls[place], time_ms)
 
-    async def _store(
-        self, recorded: LabelSets, vector: Matrix, ended: tuple[Labels, ...], time_ms: int
-    ) -> None:
-        # The same label sets each time are the same object, which the store need not hash again.
-        floats = ~where(vector)[:, 0]
-        if floats.all() and recorded:
-            await self._record(SampleBatch.at(recorded, vector.values[:, 0].copy(), time_ms))
-        elif recorded:
-            rows = np.flatnonzero(floats).astype(np.uint32)
-            times = np.full(len(recorded), time_ms, dtype=np.int64)
-            values = vector.values[rows, 0]
-            await self._record(SampleBatch(recorded, rows, times[: len(rows)], values))
-        if (native := vector.histograms) is not None:
-            rows, times = native.rows.astype(np.uint32), np.full(len(native.rows), time_ms)
-            await self._record(HistogramBatch(recorded, rows, times, native.values))
-        if ended:
-            stale = np.full(len(ended), STALE_NAN)
-            await self._record(SampleBatch.at(ended, stale, time_ms))
-
-    def _labels(self, labels: LabelSets, rule: Rule) -> LabelSets:
-        added = {**self.state.group.labels, **rule.labels, METRIC_NAME: rule.record}
-        return labels.derived(
-            ("recorded", tuple(added.items())),
-            lambda rows: LabelSets([to_labels({**dict(row), **added}) for row in rows]),
+    def _fail(self, state: RuleState, error: VeriscopeError) -> None:
+        state.health, state.error = RuleHealth.BAD, str(error)
+        _log.warning(
+            "rule_failed", group=self.state.group.name, rule=state.rule.name, error=str(error)
         )
 
-    def _check(self, recorded: LabelSets, rule: Rule) -> None:
-        if len(set(recorded)) != len(recorded):
-            raise RuleError(
-                "vector contains metrics with the same labelset after applying rule labels;"
-                f" {rule.record} needs a label that tells them apart"
+    async def _run_recording(self, state: RuleState, time_ms: int) -> Written:
+        at_ms = time_ms - self.query_offset_ms
+        vector = as_vector(await self._evaluate(state.rule, at_ms), state.rule.name)
+        series = recorded_labels(vector.labels, state.rule, self.state.group)
+        check_recorded(series, state.rule, self.state.group.limit)
+        return recorded(vector, series, state.series, at_ms)
+
+    async def _run_alerting(self, place: int, alerting: AlertingRule, time_ms: int) -> Written:
+        self.jumps.check_settled()
+        state, texts = self.state.rules[place], self._texts[place]
+        result = await self._evaluate(state.rule, time_ms - self.query_offset_ms)
+        rows = elements(as_vector(result, state.rule.name))
+
+        def found() -> list[Found]:
+            return [texts.found(labels, value, time_ms) for labels, value in rows]
+
+        if texts.asks or (len(rows) > _MANY and texts.has_templates):
+            alerts = await asyncio.to_thread(found)
+        else:
+            alerts = found()
+        alerting.advance(alerts, time_ms)
+        if self._read_back is not None:
+            await restore(
+                alerting,
+                state.rule.alert,
+                time_ms,
+                read=self._read_back,
+                options=self._options,
             )
-        if (limit := self.state.group.limit) and len(recorded) > limit:
-            raise RuleError(f"exceeded limit of {limit} with {len(recorded)} series")
+        return _alert_series(alerting, state.series)
 
 
-_RECORDABLE: Final = (ResultKind.VECTOR, ResultKind.SCALAR)
+def _shown(rule: Rule) -> str:
+    return format_expression(parse(rule.expr)) if rule.source is None else rule.text
 
 
-def _as_vector(result: QueryResult, rule: Rule) -> Matrix:
-    if result.kind not in _RECORDABLE:
-        raise RuleError(f"{rule.name} gives a {result.kind}; a rule records a vector or a scalar")
-    value = result.value
-    if isinstance(value, Matrix):
-        return value
-    values = np.asarray(value, dtype=np.float64).reshape(1, 1)
-    return Matrix(LabelSets(((),)), result.grid, values, np.ones((1, 1), dtype=np.bool_))
+def _alerting(rule: Rule, group: RuleGroup, *, restored: bool) -> AlertingRule | None:
+    if not rule.alert:
+        return None
+    return AlertingRule(
+        hold_ms=rule.for_,
+        keep_firing_ms=rule.keep_firing_for,
+        limit=group.limit,
+        restored=restored,
+    )
+
+
+def _alert_series(alerting: AlertingRule, before: tuple[Labels, ...]) -> Written:
+    """Return the series of the alerts, the same object as *before* where they are the same."""
+    active = alerting.active if alerting.restored else ()
+    if not active and not before:
+        return Written()
+    series = tuple(labels for alert in active for labels in alert.series)
+    values = np.ones(len(series))
+    values[1::2] = [alert.active_at_ms // 1000 for alert in active]
+    if series == before:
+        return Written(before, values)
+    return Written(series, values, ended=tuple(set(before) - set(series)))
