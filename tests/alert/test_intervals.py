@@ -160,7 +160,7 @@ def _days_of(moment: datetime) -> list[int]:
         {"days_of_month": ["-1:5"]},
         {"days_of_month": ["10:5"]},
         {"days_of_month": ["10:-25"]},
-        {"months": ["13"]},
+        {"months": ["soon"]},
         {"months": ["june:may"]},
         {"years": ["2031:2030"]},
         {"years": ["soon"]},
