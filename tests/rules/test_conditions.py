@@ -81,7 +81,8 @@ def test_thresholds_have_the_units_of_their_figure(
 ) -> None:
     """Latencies are seconds and take units, shares take percents."""
     threshold = parse_threshold(text, value)
-    assert (threshold.op, threshold.number) == (op, pytest.approx(number))
+    assert threshold.op == op
+    assert threshold.number == pytest.approx(number)
     with pytest.raises(InvalidInputError, match="no comparison"):
         parse_threshold("> 5%", "count")
 

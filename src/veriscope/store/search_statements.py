@@ -17,6 +17,8 @@ SEARCH_SETTINGS: Final[Mapping[str, int]] = {
     # Words are compared in lower case by the index alone, so it must be used.
     "use_skip_indexes": 1,
     "use_skip_indexes_if_final": 1,
+    # Rows of one key are alike, so none of them is needed to see that another is out of date.
+    "use_skip_indexes_if_final_exact_mode": 0,
 }
 """Settings that every search is run with."""
 
