@@ -1,8 +1,12 @@
 """Rules on log records and spans: how they are written, and what they give."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from veriscope.query import logs, traces
 from veriscope.rules import Rule, parse_rule_groups
 from veriscope.rules.conditions import parse_threshold
 from veriscope.rules.searching import ConditionSearch
@@ -138,3 +142,17 @@ def test_a_recording_rule_has_every_value() -> None:
     rule = one_rule("{record: errors, traces: {query: '*', by: [service], value: error_rate}}")
     assert found(rule, Source({}), spans) == {(("service", "a"),): 0.25, (("service", "b"),): 0.0}
     assert spans.asked[0].figure is Figure.ERROR_RATE
+
+
+def test_the_examples_of_the_documentation_are_read() -> None:
+    """Every rule and search that the page shows is one."""
+    page = (Path(__file__).parents[2] / "docs" / "log-search.md").read_text(encoding="utf-8")
+    rules, searches = (
+        re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("yaml", "text")
+    )
+    assert rules is not None
+    assert searches is not None
+    [group] = parse_rule_groups(rules[1], "page.yml")
+    assert all(rule.source for rule in group.rules)
+    for search in searches[1].splitlines():
+        (traces if "duration" in search else logs).parse(search)
