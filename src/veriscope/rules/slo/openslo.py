@@ -7,7 +7,7 @@ https://github.com/OpenSLO/OpenSLO
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -211,7 +211,7 @@ class SloSpec(_Strict, frozen=True):
     indicator: Indicator | None = None
     indicator_ref: str | None = None
     time_window: tuple[TimeWindow, ...] = ()
-    alert_policies: tuple[object, ...] = ()
+    alert_policies: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.objectives:

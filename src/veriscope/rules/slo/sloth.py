@@ -5,7 +5,7 @@ https://sloth.dev/specs/default/
 """
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Indicator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events: EventsIndicator | None = None
     raw: RawIndicator | None = None
-    plugin: dict[str, object] | None = None
+    plugin: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.plugin is not None:
@@ -99,7 +99,7 @@ class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     labels: dict[str, str] = {}
     alerting: Alerting = Alerting()
-    plugins: dict[str, object] | None = None
+    plugins: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         percent(self.objective)
@@ -117,7 +117,7 @@ class SlothFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: str
     slos: tuple[Slo, ...]
     labels: dict[str, str] = {}
-    slo_plugins: dict[str, object] | None = None
+    slo_plugins: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.slo_plugins is not None:
