@@ -183,6 +183,14 @@ def test_a_selector_by_itself() -> None:
             parse_matchers(text)
 
 
+@pytest.mark.parametrize("name", ["job:errors:rate", ":x", "sum", "by", "up"])
+def test_any_metric_name_selects(name: str) -> None:
+    """A recorded one and one that is also a word of the language, too."""
+    for all_series in (False, True):
+        found = parse_matchers(f'{name}{{a="b"}}', all_series=all_series)
+        assert [str(m) for m in found] == [f'__name__="{name}"', 'a="b"']
+
+
 def test_deep_but_bounded_expressions_are_read() -> None:
     """What passes the limits is read without running out of stack."""
     assert value_type(parse("(" * 120 + "up" + ")" * 120)) is ValueType.VECTOR

@@ -64,7 +64,7 @@ class _Parser(SelectorReader):
 
     def selector(self) -> VectorSelector:
         """Return the series selector; nothing may follow it."""
-        if self._ahead().kind is not Kind.IDENTIFIER and not self._is("{"):
+        if not self._is_name(self._ahead()) and not self._is("{"):
             raise self._unexpected()
         found = self._selector()
         if self._ahead().kind is not Kind.END:
