@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from veriscope import __version__
-from veriscope.cli import agent, cardinality, doctor, up
+from veriscope.cli import agent, cardinality, doctor, rules, up
 from veriscope.signals import VeriscopeError
 
 _INTERRUPTED: Final = 130
@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     agent.add_command(commands)
     cardinality.add_command(commands)
     doctor.add_command(commands)
+    rules.add_command(commands)
     return parser
 
 
