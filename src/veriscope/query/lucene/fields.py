@@ -79,7 +79,7 @@ class Schema:
         """
         if not name:
             raise InvalidInputError("`by` has an empty name; take it out")
-        known = self.names.get(name, None) or self.find(name)
+        known = self.find(name)
         if known.kind in {FieldKind.WORDS, FieldKind.ID, FieldKind.DURATION}:
             raise InvalidInputError(
                 f"field {name!r} has too many values to group by; take it out of `by`"
