@@ -26,6 +26,13 @@ def format_general(value: float) -> str:
     text = format_float(value)
     if not math.isfinite(value) or value == 0 or _GENERAL_FROM <= abs(value) < _GENERAL_BELOW:
         return text
+    return format_exponent(value)
+
+
+def format_exponent(value: float) -> str:
+    """Return *value* as Go's verb `%e` prints its shortest digits, such as `1.25e+01`."""
+    if not math.isfinite(value):
+        return format_float(value)
     digits = Decimal(repr(value)).normalize().as_tuple().digits
     mantissa, exponent = f"{value:.{len(digits) - 1}e}".split("e")
     return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"
