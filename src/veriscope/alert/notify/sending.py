@@ -1,9 +1,10 @@
 """One try to send a group: its texts, its secrets, and what the others must not see of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -14,11 +15,16 @@ from veriscope.alert.notify.template import data_of
 from veriscope.signals import Clock, Secret, VeriscopeError
 from veriscope.signals.log import get_log
 from veriscope.templates import TemplateError
-from veriscope.templates.alertmanager import NotificationTemplates
+
+if TYPE_CHECKING:
+    from veriscope.templates.alertmanager import NotificationTemplates
 
 _log = get_log(__name__)
 # Shorter ones would take every letter of an error's text for a secret.
 _SHORTEST_HIDDEN: Final = 4
+# Of a URL: `v1` and `hooks` are no secrets, and words of many a message.
+_SHORTEST_PART: Final = 8
+_PARTS: Final = re.compile(r"[/?&=]")
 _HIDDEN: Final = "<secret>"
 
 
@@ -48,7 +54,10 @@ class Secrets:
         return self.keep(text)
 
     def keep(self, text: str) -> str:
-        """Return *text*, which is secret from now on."""
+        """Return *text*, which is secret from now on; of a URL also its parts but for the host."""
+        rest = text.partition("://")[2]
+        parts, user = _PARTS.split(rest.partition("/")[2]), rest.rpartition("@")[0]
+        self._seen.update(part for part in [*parts, user] if len(part) >= _SHORTEST_PART)
         if len(text) >= _SHORTEST_HIDDEN:
             self._seen.add(text)
         return text
@@ -66,7 +75,7 @@ class Surroundings:
 
     http: HttpConfig
     clock: Clock
-    templates: NotificationTemplates
+    templates: "NotificationTemplates"
     registry: CollectorRegistry
 
 

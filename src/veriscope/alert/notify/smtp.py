@@ -70,10 +70,12 @@ def deliver(server: SmtpServer, login: Login | None, letter: Letter, secrets: Se
 def _outcome_of(error: Exception, secrets: Secrets) -> Outcome:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         error = smtplib.SMTPResponseException(*next(iter(error.recipients.values())))
-    said = secrets.hide(f"{type(error).__name__}: {error}")
     if isinstance(error, smtplib.SMTPResponseException):
         return _refused(error.smtp_code, error.smtp_error, secrets)
-    if isinstance(error, _UnusableError | smtplib.SMTPNotSupportedError):
+    if isinstance(error, _UnusableError):
+        return Outcome.failed(Reason.CLIENT_ERROR, str(error))
+    said = secrets.hide(f"{type(error).__name__}: {error}")
+    if isinstance(error, smtplib.SMTPNotSupportedError):
         return Outcome.failed(Reason.CLIENT_ERROR, said)
     if isinstance(error, TimeoutError | smtplib.SMTPServerDisconnected):
         return Outcome.retry(Reason.DEADLINE_EXCEEDED, said)

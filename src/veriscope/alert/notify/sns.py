@@ -73,7 +73,8 @@ class SnsNotifier(HttpNotifier):
     def __init__(self, config: SnsConfig, around: Surroundings) -> None:
         super().__init__(config, around)
         self._config = config
-        self._url = config.api_url or f"https://sns.{config.sigv4.region}.amazonaws.com/"
+        base = config.api_url or f"https://sns.{config.sigv4.region}.amazonaws.com"
+        self._url = f"{base.rstrip('/')}/"
         require_http_url(self._url, "sns_configs.api_url")
 
     def requests(self, sending: Sending) -> Sequence[Request]:

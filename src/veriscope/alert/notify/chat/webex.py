@@ -23,7 +23,7 @@ class WebexConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     api_url: str = ""
     """Where the API is; `global.webex_api_url` where it is not given."""
     room_id: str
-    """The room, a template."""
+    """Id of the room."""
     message: str = '{{ template "webex.default.message" . }}'
     """Text in Markdown, a template; cut after 7,439 bytes."""
 
@@ -48,5 +48,5 @@ class WebexNotifier(HttpNotifier):
         """Return the message."""
         config = self._config
         markdown = cut_bytes(sending.text(config.message), _MESSAGE_BYTES)
-        message = {"markdown": markdown, "roomId": sending.text(config.room_id)}
+        message = {"markdown": markdown, "roomId": config.room_id}
         return [Request.json(config.api_url, message)]

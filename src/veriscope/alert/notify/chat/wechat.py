@@ -67,7 +67,8 @@ class WeChatNotifier(HttpNotifier):
     def requests(self, sending: Sending) -> Sequence[Request]:
         """Return the message, having got a token where there is none; may raise its failure."""
         config = self._config
-        token = sending.secrets.keep(self._current_token(sending.secrets))
+        secret = sending.secrets.read(config.api_secret, None, "api_secret")
+        token = sending.secrets.keep(self._current_token(secret, sending.secrets))
         names = {"touser": "to_user", "toparty": "to_party", "totag": "to_tag"}
         texts = sending.texts({name: getattr(config, key) for name, key in names.items()})
         content = sending.text(config.message)
@@ -98,17 +99,15 @@ class WeChatNotifier(HttpNotifier):
             return Outcome.retry(Reason.CLIENT_ERROR, detail)
         return Outcome.failed(Reason.CLIENT_ERROR, detail)
 
-    def _current_token(self, secrets: Secrets) -> str:
+    def _current_token(self, secret: str, secrets: Secrets) -> str:
         with self._lock:
             if not self._token or time.monotonic() - self._got_s > _TOKEN_LIFE_S:
-                self._token = self._fetch_token(secrets)
+                self._token = self._fetch_token(secret, secrets)
                 self._got_s = time.monotonic()
             return self._token
 
-    def _fetch_token(self, secrets: Secrets) -> str:
-        config = self._config
-        secret = secrets.read(config.api_secret, None, "api_secret")
-        query = urlencode({"corpid": config.corp_id, "corpsecret": secret})
+    def _fetch_token(self, secret: str, secrets: Secrets) -> str:
+        query = urlencode({"corpid": self._config.corp_id, "corpsecret": secret})
         answer = self._http.send(Request(f"{self._url}/gettoken?{query}", method="GET"), secrets)
         token = str(_object(answer.body).get("access_token") or "")
         if not token:

@@ -103,6 +103,9 @@ class HttpSender:
         """Return the answer to *request*; no error's text is shown that may hold the URL."""
         try:
             return _exchange(self._connections.to(request.url), request, deadline_s)
+        except urllib3.exceptions.NewConnectionError as error:
+            # urllib3 counts it among the time-outs.
+            outcome = Outcome.retry(Reason.OTHER, _cause_of(error))
         except urllib3.exceptions.TimeoutError as error:
             outcome = Outcome.retry(Reason.DEADLINE_EXCEEDED, type(error).__name__)
         except urllib3.exceptions.LocationValueError:
