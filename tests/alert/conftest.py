@@ -1,6 +1,7 @@
 """A real mail server, and groups of alerts to send to it and to `receiver`."""
 
 import base64
+import hmac
 import socketserver
 import ssl
 import subprocess
@@ -28,6 +29,7 @@ class Mailbox:
     messages: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    ways: str = "PLAIN"
     port: int = 0
 
 
@@ -49,13 +51,13 @@ class SmtpSession(socketserver.StreamRequestHandler):
                 self._say("250-test")
                 if self.mailbox.tls is not None and not self.is_encrypted:
                     self._say("250-STARTTLS")
-                self._say("250 AUTH PLAIN")
+                self._say(f"250 AUTH {self.mailbox.ways}" if self.mailbox.ways else "250 ok")
             elif verb == "STAR":
                 self._say("220 go on")
                 assert self.mailbox.tls is not None
                 self._encrypt(self.mailbox.tls)
             elif verb == "AUTH":
-                self._login(line.split()[-1])
+                self._log_in(*line.split()[1:])
             elif verb == "MAIL":
                 sender = line.partition("<")[2].partition(">")[0]
                 self._say("250 ok")
@@ -83,11 +85,26 @@ class SmtpSession(socketserver.StreamRequestHandler):
         super().finish()
         self.connection.close()
 
-    def _login(self, secret: str) -> None:
-        _, user, password = base64.b64decode(secret).decode().split("\0")
-        self.mailbox.logins.append(user)
-        good = (user, password) == (self.mailbox.user, self.mailbox.password)
+    def _log_in(self, way: str, first: str = "") -> None:
+        """Check a login, as RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5) and LOGIN have it."""
+        mailbox = self.mailbox
+        if way == "PLAIN":
+            _, user, proof = base64.b64decode(first).decode().split("\0")
+            wanted = mailbox.password
+        elif way == "LOGIN":
+            user = base64.b64decode(first).decode() if first else self._ask("Username:")
+            proof, wanted = self._ask("Password:"), mailbox.password
+        else:
+            challenge = "<1@test>"
+            user, _, proof = self._ask(challenge).rpartition(" ")
+            wanted = hmac.digest(mailbox.password.encode(), challenge.encode(), "md5").hex()
+        mailbox.logins.append(user)
+        good = (user, proof) == (mailbox.user, wanted)
         self._say("235 welcome" if good else "535 wrong")
+
+    def _ask(self, question: str) -> str:
+        self._say(f"334 {base64.b64encode(question.encode()).decode()}")
+        return base64.b64decode(self.rfile.readline().strip()).decode()
 
     def _keep(self, sender: str, recipients: list[str]) -> None:
         lines = []

@@ -1,12 +1,15 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from veriscope.alert import AlertGroup
-from veriscope.alert.notify import Reason, Verdict, load_receivers
+from veriscope.alert.notify import Acknowledger, Reason, Verdict, load_receivers
+from veriscope.alert.notify.paging import pagerduty
 from veriscope.signals import InvalidInputError
+from veriscope.signals.evidence import Evidence
 
 MakeGroup = Callable[..., AlertGroup]
 
@@ -40,13 +43,13 @@ def test_webhooks_get_alertmanagers_message(receiver: Any, make_group: MakeGroup
         "status": "firing",
         "labels": {"alertname": "HighLoad", "severity": "critical", "instance": "0"},
         "annotations": {"summary": "Load is <high>"},
-        "startsAt": "2023-11-14T22:13:20.000Z",
+        "startsAt": "2023-11-14T22:13:20Z",
         "endsAt": "0001-01-01T00:00:00Z",
         "generatorURL": "http://veriscope/graph",
         "fingerprint": alerts[0]["fingerprint"],
     }
     assert alerts[1]["status"] == "resolved"
-    assert alerts[1]["endsAt"] == "2023-11-14T22:14:20.000Z"
+    assert alerts[1]["endsAt"] == "2023-11-14T22:14:20Z"
 
 
 def test_webhooks_are_cut_at_max_alerts(receiver: Any, make_group: MakeGroup) -> None:
@@ -71,7 +74,7 @@ def test_a_secret_in_a_file_is_read_for_each_notification(
     )
     missing = sender.notify(make_group())
     assert missing.verdict is Verdict.RETRY
-    assert "cannot read a secret" in missing.detail
+    assert "cannot read authorization.credentials_file" in missing.detail
     for text in ("one\n", "two\n"):
         token.write_text(text)
         sender.notify(make_group())
@@ -146,30 +149,80 @@ def test_slack_gets_an_attachment(receiver: Any, make_group: MakeGroup) -> None:
     assert attachment["title"] == "[FIRING:2] HighLoad (critical)"
     assert attachment["pretext"] == "CRITICAL!"
     assert attachment["color"] == "danger"
-    assert "summary: Load is <high>" in attachment["text"]
     assert second["attachments"][0]["color"] == "good"
 
 
-def test_pagerduty_triggers_and_resolves_the_same_incident(
-    receiver: Any, make_group: MakeGroup
-) -> None:
-    """Both events carry the same deduplication key, and the fields that the API demands."""
+def test_slack_refuses_with_200(recorder: Any, make_group: MakeGroup) -> None:
+    """The Web API answers `ok: false`; trying again would not help."""
+    recorder.answers["/chat"] = (200, {}, b'{"ok": false, "error": "channel_not_found"}')
+    app = {"app_token": "xoxb", "app_url": f"{recorder.url}/chat", "channel": "#none"}
+    outcome = notifier("slack_configs", app).notify(make_group())
+    assert (outcome.verdict, outcome.detail) == (Verdict.FAILED, "Slack says: channel_not_found")
+    assert recorder.kept[0].headers["Authorization"] == "Bearer xoxb"
+
+
+def test_pagerduty_follows_one_incident(receiver: Any, make_group: MakeGroup) -> None:
+    """Trigger, acknowledgement and resolution carry the same deduplication key."""
     sender = notifier(
         "pagerduty_configs",
-        {"routing_key": "R", "details": {"team": "{{ .Receiver }}"}},
+        {"routing_key": "R", "details": {"team": "{{ .Receiver }}"}, "severity": "page"},
         pagerduty_url=f"{receiver.url}/v2/enqueue",
     )
     sender.notify(make_group(firing=1))
+    assert isinstance(sender, Acknowledger)
+    assert sender.acknowledge(make_group(firing=1)).verdict is Verdict.DELIVERED
     sender.notify(make_group(firing=0, resolved=1))
-    trigger, resolve = (request.body for request in receiver.wait(2))
-    assert (trigger["event_action"], resolve["event_action"]) == ("trigger", "resolve")
-    assert trigger["dedup_key"] == resolve["dedup_key"]
-    assert len(trigger["dedup_key"]) <= 255
-    assert trigger["routing_key"] == "R"
-    payload = trigger["payload"]
+    events = [request.body for request in receiver.wait(3)]
+    assert [each["event_action"] for each in events] == ["trigger", "acknowledge", "resolve"]
+    assert len({each["dedup_key"] for each in events}) == 1
+    assert {each["routing_key"] for each in events} == {"R"}
+    payload = events[0]["payload"]
     assert payload["summary"] == "[FIRING:1] HighLoad (0 critical)"
-    assert (payload["severity"], payload["source"]) == ("critical", "Veriscope")
+    assert payload["severity"] == "error"
     assert payload["custom_details"]["team"] == "team"
+    assert payload["custom_details"]["num_firing"] == "1"
+
+
+def test_pagerduty_v1_is_spoken_with_a_service_key(
+    recorder: Any, make_group: MakeGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys are others, and it answers 403 to too many events."""
+    monkeypatch.setattr(pagerduty, "V1_URL", f"{recorder.url}/v1")
+    sender = notifier("pagerduty_configs", {"service_key": "S"})
+    sender.notify(make_group(firing=1))
+    sender.acknowledge(make_group(firing=1))
+    sender.notify(make_group(firing=0, resolved=1))
+    events = [kept.json for kept in recorder.kept]
+    assert [each["event_type"] for each in events] == ["trigger", "acknowledge", "resolve"]
+    assert len({each["incident_key"] for each in events}) == 1
+    assert {each["service_key"] for each in events} == {"S"}
+    assert ["client" in each for each in events] == [True, False, False]
+    recorder.answers["/v1"] = (403, {}, b"")
+    assert sender.notify(make_group()).verdict is Verdict.RETRY
+
+
+def test_pagerduty_events_stay_below_their_limit(receiver: Any, make_group: MakeGroup) -> None:
+    """What is too large loses its details, and says so, instead of being refused."""
+    config = {"routing_key": "R", "url": receiver.url, "details": {"more": "x" * 600_000}}
+    notifier("pagerduty_configs", config).notify(make_group())
+    (event,) = receiver.bodies
+    assert list(event["payload"]["custom_details"]) == ["error"]
+
+
+def test_an_expired_token_of_wechat_is_got_again(recorder: Any, make_group: MakeGroup) -> None:
+    """One token serves many messages, until the service takes it no more."""
+    recorder.answers["/gettoken"] = (200, {}, b'{"access_token": "one"}')
+    sender = notifier(
+        "wechat_configs", {"api_secret": "secret", "corp_id": "c", "api_url": recorder.url}
+    )
+    assert sender.notify(make_group()).verdict is Verdict.DELIVERED
+    recorder.answers["/message/send"] = (200, {}, b'{"errcode": 42001, "errmsg": "expired"}')
+    assert sender.notify(make_group()).verdict is Verdict.RETRY
+    recorder.answers["/gettoken"] = (200, {}, b'{"access_token": "two"}')
+    recorder.answers["/message/send"] = (200, {}, b'{"errcode": 0}')
+    assert sender.notify(make_group()).verdict is Verdict.DELIVERED
+    sent = [kept.form["access_token"] for kept in recorder.kept if "send" in kept.path]
+    assert sent == ["one", "one", "two"]
 
 
 def mail(mailbox: Any, certificate: Path, **more: Any) -> dict[str, Any]:
@@ -235,6 +288,44 @@ def test_a_mail_server_that_is_not_trusted_gets_nothing(
 
 
 @pytest.mark.parametrize(
+    ("ways", "login"),
+    [
+        ("PLAIN", {"auth_password": "secret"}),
+        ("LOGIN", {"auth_password": "secret"}),
+        ("CRAM-MD5 PLAIN", {"auth_secret": "secret"}),
+        ("CRAM-MD5 PLAIN", {"auth_password": "secret"}),
+        ("", {"auth_password": "secret"}),
+    ],
+)
+def test_mail_servers_are_logged_in_to_as_they_offer(
+    open_mailbox: Callable[..., Any],
+    certificate: Path,
+    make_group: MakeGroup,
+    ways: str,
+    login: dict[str, str],
+) -> None:
+    """By the first way for which there is a secret; by none where the server knows none."""
+    mailbox = open_mailbox()
+    mailbox.ways = ways
+    config = mail(mailbox, certificate, auth_username="me", **login)
+    outcome = notifier("email_configs", config).notify(make_group())
+    assert outcome.verdict is Verdict.DELIVERED, outcome
+    assert mailbox.logins == (["me"] if ways else [])
+
+
+def test_a_login_that_cannot_work_is_final(
+    open_mailbox: Callable[..., Any], certificate: Path, make_group: MakeGroup
+) -> None:
+    """The error says which secret is missing for what the server offers."""
+    mailbox = open_mailbox()
+    mailbox.ways = "CRAM-MD5"
+    config = mail(mailbox, certificate, auth_username="me", auth_password="secret")  # noqa: S106
+    outcome = notifier("email_configs", config).notify(make_group())
+    assert outcome.verdict is Verdict.FAILED
+    assert "auth_secret" in outcome.detail
+
+
+@pytest.mark.parametrize(
     ("refuse", "verdict"),
     [
         ({"MAIL": "451 later"}, Verdict.RETRY),
@@ -267,8 +358,26 @@ def test_a_wrong_password_is_final(
     assert "535" in outcome.detail
 
 
-def test_template_fields_that_are_not_known_are_refused_at_the_start() -> None:
-    """A template that could not be filled at three in the morning is an error now."""
-    for text in ("{{ .Nonsense }}", "{{ template `x` . }}", "{{ .Status"):
-        with pytest.raises(InvalidInputError, match="template"):
+def test_what_is_no_template_is_refused_at_the_start() -> None:
+    """A text that could not be filled at three in the morning is an error now."""
+    for text in ("{{ .Status", "{{ nonsense . }}", "{{ if }}"):
+        with pytest.raises(InvalidInputError, match="receiver `team`: template"):
             notifier("slack_configs", {"api_url": "http://slack", "title": text})
+
+
+def test_a_mail_carries_the_graph(
+    open_mailbox: Callable[..., Any], certificate: Path, make_group: MakeGroup
+) -> None:
+    """Evidence stands below the message, the graph within it and not behind a link."""
+    mailbox = open_mailbox()
+    evidence = Evidence(gathered_ms=1, graph_png=b"picture", hints=("once <before>",))
+    group = replace(make_group(), evidence=evidence)
+    outcome = notifier("email_configs", mail(mailbox, certificate)).notify(group)
+    assert outcome.verdict is Verdict.DELIVERED, outcome
+    message = mailbox.messages[0][2]
+    assert "once <before>" in message.get_body(("plain",)).get_content()
+    html = message.get_body(("html",)).get_content()
+    assert "once &lt;before&gt;" in html
+    (graph,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert graph.get_content() == b"picture"
+    assert f"cid:{graph['Content-ID'].strip('<>')}" in html

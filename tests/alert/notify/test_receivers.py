@@ -17,12 +17,6 @@ MakeGroup = Callable[..., AlertGroup]
 FAST = DeliveryOptions(first_pause_s=0.01, longest_pause_s=0.05, max_queue=3, max_age_s=30)
 
 
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    """Return where notifications are counted."""
-    return CollectorRegistry()
-
-
 def webhooks(url: str, registry: CollectorRegistry, options: DeliveryOptions = FAST) -> Any:
     """Return a receiver with one webhook."""
     source = [{"name": "team", "webhook_configs": [{"url": url}]}]
@@ -67,22 +61,6 @@ def test_a_file_of_alertmanagers_is_read(
         (
             [{"name": "a", "email_configs": [{"to": "x@y", "from": "z", "smarthost": "h"}]}],
             "host:port",
-        ),
-        (
-            [
-                {
-                    "name": "a",
-                    "email_configs": [
-                        {
-                            "to": "x@y",
-                            "from": "z",
-                            "smarthost": "h:25",
-                            "tls_config": {"server_name": "s"},
-                        }
-                    ],
-                }
-            ],
-            "server_name",
         ),
         (
             [
