@@ -15,12 +15,12 @@ from veriscope.alert.notify import (
 from veriscope.alert.notify import (
     GlobalConfig as AlertGlobalConfig,
 )
+from veriscope.alert.notify import config as alert_config
 from veriscope.alert.notify import http as alert_http
-from veriscope.alert.notify.alertmanager import AlertmanagerConfig
-from veriscope.alert.notify.mail import EmailConfig
-from veriscope.alert.notify.pagerduty import PagerDutyConfig
-from veriscope.alert.notify.slack import SlackConfig
-from veriscope.alert.notify.webhook import WebhookConfig
+from veriscope.alert.notify.chat import rocketchat, slack
+from veriscope.alert.notify.forwarding import OutsideConfig, StaticAlertmanagers
+from veriscope.alert.notify.paging import opsgenie, pagerduty
+from veriscope.alert.notify.sns import SigV4Config
 from veriscope.app import Config, parse_config
 from veriscope.app.config import (
     CollectOptions,
@@ -54,6 +54,7 @@ from veriscope.wire.otlp.metrics import OtlpOptions
 
 PAGE = "docs/configuration.md"
 FRAMEWORK = "docs/framework.md"
+RECEIVERS = "docs/receivers.md"
 SECTIONS: dict[type, tuple[str, str]] = {
     Config: (PAGE, "Sections"),
     ServerOptions: (PAGE, "`server`"),
@@ -85,17 +86,43 @@ SECTIONS: dict[type, tuple[str, str]] = {
     LoggingOptions: ("docs/logging.md", "Options (`LoggingOptions`)"),
     FrameworkOptions: (FRAMEWORK, "`FrameworkOptions`"),
     DeliveryOptions: (FRAMEWORK, "`DeliveryOptions`"),
-    AlertGlobalConfig: (FRAMEWORK, "`global`"),
-    ReceiverConfig: (FRAMEWORK, "`receivers`"),
-    WebhookConfig: (FRAMEWORK, "`webhook_configs`"),
-    EmailConfig: (FRAMEWORK, "`email_configs`"),
-    SlackConfig: (FRAMEWORK, "`slack_configs`"),
-    PagerDutyConfig: (FRAMEWORK, "`pagerduty_configs`"),
-    AlertmanagerConfig: (FRAMEWORK, "`alertmanager_configs`"),
-    alert_http.HttpConfig: (FRAMEWORK, "`http_config`"),
-    alert_http.BasicAuth: (FRAMEWORK, "`basic_auth`"),
-    alert_http.Authorization: (FRAMEWORK, "`authorization`"),
-    alert_http.TlsConfig: (FRAMEWORK, "`tls_config`"),
+    AlertGlobalConfig: (RECEIVERS, "`global`"),
+    ReceiverConfig: (RECEIVERS, "`receivers`"),
+    alert_config.RateLimit: (RECEIVERS, "`rate_limit`"),
+    alert_config.WebhookConfig: (RECEIVERS, "`webhook_configs`"),
+    alert_config.EmailConfig: (RECEIVERS, "`email_configs`"),
+    alert_config.SlackConfig: (RECEIVERS, "`slack_configs`"),
+    alert_config.PagerDutyConfig: (RECEIVERS, "`pagerduty_configs`"),
+    alert_config.OpsgenieConfig: (RECEIVERS, "`opsgenie_configs`"),
+    alert_config.VictorOpsConfig: (RECEIVERS, "`victorops_configs`"),
+    alert_config.PushoverConfig: (RECEIVERS, "`pushover_configs`"),
+    alert_config.MsTeamsConfig: (RECEIVERS, "`msteams_configs`"),
+    alert_config.MsTeamsV2Config: (RECEIVERS, "`msteamsv2_configs`"),
+    alert_config.DiscordConfig: (RECEIVERS, "`discord_configs`"),
+    alert_config.TelegramConfig: (RECEIVERS, "`telegram_configs`"),
+    alert_config.WebexConfig: (RECEIVERS, "`webex_configs`"),
+    alert_config.WeChatConfig: (RECEIVERS, "`wechat_configs`"),
+    alert_config.RocketchatConfig: (RECEIVERS, "`rocketchat_configs`"),
+    alert_config.SnsConfig: (RECEIVERS, "`sns_configs`"),
+    alert_config.AppriseConfig: (RECEIVERS, "`apprise_configs`"),
+    alert_config.AlertmanagerConfig: (RECEIVERS, "`alertmanager_configs`"),
+    slack.SlackField: (RECEIVERS, "`fields` (Slack)"),
+    slack.SlackAction: (RECEIVERS, "`actions` (Slack)"),
+    slack.SlackConfirmation: (RECEIVERS, "`confirm` (Slack)"),
+    pagerduty.PagerDutyImage: (RECEIVERS, "`images` (PagerDuty)"),
+    pagerduty.PagerDutyLink: (RECEIVERS, "`links` (PagerDuty)"),
+    opsgenie.OpsgenieResponder: (RECEIVERS, "`responders` (Opsgenie)"),
+    rocketchat.RocketchatField: (RECEIVERS, "`fields` (Rocket.Chat)"),
+    rocketchat.RocketchatAction: (RECEIVERS, "`actions` (Rocket.Chat)"),
+    SigV4Config: (RECEIVERS, "`sigv4`"),
+    alert_http.HttpConfig: (RECEIVERS, "`http_config`"),
+    alert_http.BasicAuth: (RECEIVERS, "`basic_auth`"),
+    alert_http.Authorization: (RECEIVERS, "`authorization`"),
+    alert_http.OAuth2: (RECEIVERS, "`oauth2`"),
+    alert_http.TlsConfig: (RECEIVERS, "`tls_config`"),
+    alert_http.HttpHeader: (RECEIVERS, "`http_headers`"),
+    OutsideConfig: (RECEIVERS, "`alertmanagers`"),
+    StaticAlertmanagers: (RECEIVERS, "`static_configs` (Alertmanagers)"),
 }
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 

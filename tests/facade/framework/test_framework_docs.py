@@ -15,7 +15,9 @@ from veriscope.instrument.tracing import TracingOptions
 from veriscope.instrument.tracing import metrics as tracing_metrics
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = (DOCS / "framework.md").read_text() + (DOCS / "tracing.md").read_text()
+PAGES = "".join(
+    (DOCS / name).read_text() for name in ("framework.md", "receivers.md", "tracing.md")
+)
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
