@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from veriscope.signals import Labels, label_value, to_labels
+from veriscope.templates.constants import quote
 
 if TYPE_CHECKING:
     from veriscope.signals.evidence import Evidence
@@ -92,8 +93,7 @@ class AlertGroup:
     @property
     def key(self) -> str:
         """The identity of the group between notifications, which deduplication goes by."""
-        labels = ", ".join(f'{name}="{value}"' for name, value in self.group_labels)
-        return f"{self.route_key}:{{{labels}}}"
+        return group_key(self.route_key, self.group_labels)
 
     @property
     def name(self) -> str:
@@ -138,10 +138,17 @@ def fingerprint_of(labels: Labels) -> str:
     return f"{number:016x}"
 
 
+def group_key(route_key: str, group_labels: Labels) -> str:
+    """Return the identity of a group, as Alertmanager spells it."""
+    labels = ", ".join(f"{name}={quote(value)}" for name, value in group_labels)
+    return f"{route_key}:{{{labels}}}"
+
+
 def rfc3339(time_ms: int) -> str:
-    """Spell Unix milliseconds as RFC 3339 in UTC."""
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Spell Unix milliseconds as RFC 3339 in UTC, as Go does: no zeros at the end."""
+    seconds, ms = divmod(time_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
+    return f"{moment}.{ms:03d}".rstrip("0") + "Z" if ms else f"{moment}Z"
 
 
 def _common(sets: Sequence[Labels]) -> Labels:

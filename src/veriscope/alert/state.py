@@ -1,7 +1,7 @@
 """Where alerting keeps what must outlive the process, and how it is written without waiting."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -11,7 +11,6 @@ from veriscope.instrument.per_registry import PerRegistry
 from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
-_BATCH: Final = 10_000
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 
@@ -25,7 +24,7 @@ class StateDoor(Protocol):
     def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
         """Write the documents, UTF-8 texts, in place of former ones."""
 
-    def delete_many(self, kind: str, keys: Iterable[str]) -> None:
+    def delete_many(self, kind: str, keys: Collection[str]) -> None:
         """Remove the documents; nothing happens where there is none."""
 
 
@@ -88,14 +87,14 @@ class Journal:
         """Write what is noted until *stop* is set, then what still waits, once."""
         failures = 0
         while not stop.is_set():
-            await _first(stop, self._changed)
+            await first_of(stop, self._changed)
             if await self._write():
                 failures = 0
             else:
                 failures += 1
-                await _first(stop, timeout_s=pause_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
+                await first_of(stop, timeout_s=pause_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
         if not await self._write():
-            _log.error("alert_state_lost", documents=sum(map(len, self._waiting.values())))
+            _log.error("alert_state_lost", documents=self._count())
 
     def _note(self, kind: str, key: str, document: bytes | None) -> None:
         self._waiting.setdefault(kind, {})[key] = document
@@ -103,41 +102,50 @@ class Journal:
         self._changed.set()
 
     async def _write(self) -> bool:
-        """Store all that waits; False, with the rest still waiting, where the store fails."""
+        """
+        Store all that waits; False, with everything waiting again, where the store fails.
+
+        What is noted meanwhile waits for the next time, so a document is never stored before one
+        that was noted earlier.
+        """
         self._changed.clear()
         target = self._asked
-        for kind, waiting in self._waiting.items():
-            while waiting:
-                batch = dict(list(waiting.items())[:_BATCH])
-                if not await self._store(kind, batch):
-                    self._changed.set()
-                    return False
-                for key, document in batch.items():
-                    if key in waiting and waiting[key] is document:
-                        del waiting[key]
+        batch, self._waiting = self._waiting, {}
+        for kind, documents in batch.items():
+            if not await self._store(kind, documents):
+                self._wait_again(batch)
+                return False
+        self._metrics.waiting.set(0)
         async with self._progress:
             self._written = target
             self._progress.notify_all()
-        self._metrics.waiting.set(0)
         return True
 
-    async def _store(self, kind: str, batch: Mapping[str, bytes | None]) -> bool:
-        put = {key: document for key, document in batch.items() if document is not None}
-        gone = [key for key, document in batch.items() if document is None]
+    def _wait_again(self, batch: Mapping[str, dict[str, bytes | None]]) -> None:
+        for kind, documents in batch.items():
+            self._waiting[kind] = documents | self._waiting.get(kind, {})
+        self._metrics.waiting.set(self._count())
+        self._metrics.failures.inc()
+        self._changed.set()
+
+    def _count(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    async def _store(self, kind: str, documents: Mapping[str, bytes | None]) -> bool:
+        put = {key: document for key, document in documents.items() if document is not None}
+        gone = [key for key in documents if key not in put]
         try:
             if put:
                 await asyncio.to_thread(self._state.put_many, kind, put)
             if gone:
                 await asyncio.to_thread(self._state.delete_many, kind, gone)
         except Exception as error:  # noqa: BLE001 - whatever ails the store, memory is the truth
-            self._metrics.failures.inc()
-            self._metrics.waiting.set(sum(map(len, self._waiting.values())))
             _log.warning("alert_state_not_stored", kind=kind, error=str(error))
             return False
         return True
 
 
-async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None:
+async def first_of(*events: asyncio.Event, timeout_s: float | None = None) -> None:
     """Return when one of *events* is set, or after *timeout_s*."""
     tasks = [asyncio.ensure_future(event.wait()) for event in events]
     try:

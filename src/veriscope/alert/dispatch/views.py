@@ -2,10 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from veriscope.alert.alerts import StoredAlert
 from veriscope.alert.group import AlertGroup
 from veriscope.signals import Labels
+
+
+class Address(NamedTuple):
+    """An integration of a receiver; *index* is its place among those of its kind there."""
+
+    receiver: str
+    integration: str
+    index: int
+
+    def __str__(self) -> str:
+        """Spell it as Alertmanager does in its notification log."""
+        return f"{self.receiver}/{self.integration}/{self.index}"
 
 
 class AlertState(StrEnum):
