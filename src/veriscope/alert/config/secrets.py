@@ -12,6 +12,10 @@ from veriscope.signals import Duration, Secret
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _Path = tuple[str | int, ...]
+_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_SCHEME: Final = re.compile(r"https?://")
+# amtool reads what is shown, and refuses keys that Alertmanager does not have.
+_OWN: Final = frozenset({"alertmanager_configs", "apprise_configs", "rate_limit", "timeout_s"})
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -50,20 +54,34 @@ def _map_secrets(value: Any, change: Callable[[Secret, _Path], Secret], path: _P
 
 
 def show_config(config: msgspec.Struct) -> str:
-    """Return *config* as YAML that Alertmanager's tools read, each secret as `<secret>`."""
+    """
+    Return *config* as YAML that Alertmanager's tools read, each secret as `<secret>`.
+
+    What only Veriscope has is left out.
+    """
     return yaml.safe_dump(_shown(config), sort_keys=False, allow_unicode=True)
 
 
 def _shown(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return {name: _shown(found) for name, found in _given(value)}
-    if isinstance(value, Secret | Duration | StrEnum):
+    if isinstance(value, Duration | StrEnum):
         return str(value)
+    if isinstance(value, str):
+        return _shown_text(value)
     if isinstance(value, Mapping):
         return {key: _shown(each) for key, each in value.items()}
     if isinstance(value, tuple | list | frozenset):
         return [_shown(each) for each in value]
     return value
+
+
+def _shown_text(value: str) -> str:
+    if not isinstance(value, Secret):
+        return _USER_INFO.sub("xxxxx@", value)  # as Go hides it, for amtool reads no "<" here
+    # A URL must stay one for amtool to read it, and its scheme is no secret.
+    scheme = _SCHEME.match(value.reveal())
+    return f"{scheme[0] if scheme else ''}{value}"
 
 
 def _given(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
@@ -73,5 +91,5 @@ def _given(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
         default = each.default
         if each.default_factory is not msgspec.NODEFAULT:
             default = each.default_factory()
-        if found != default and found is not None:
+        if found != default and found is not None and each.encode_name not in _OWN:
             yield each.encode_name, found
