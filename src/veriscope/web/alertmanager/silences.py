@@ -107,6 +107,8 @@ class SilencesApi:
             silence_id = await self._alerting.silences.set(silence)
         except UnknownSilenceError as error:
             raise RefusedError(404, "silence not found") from error
+        except InvalidInputError as error:
+            raise RefusedError(400, f"silence invalid: {error}") from error
         return json({"silenceID": silence_id})
 
     async def expire(self, request: Request) -> Response:
