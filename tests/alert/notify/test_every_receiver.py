@@ -2,7 +2,11 @@
 
 import json
 import logging
+import socket
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -165,6 +169,33 @@ def test_no_template_reaches_a_host_that_is_not_configured(
     sns = configs(ours.url)["sns_configs"][0]
     with pytest.raises(msgspec.ValidationError, match="api_url"):
         make_notifier("sns_configs", {**sns, "api_url": "http://{{ .Receiver }}/"})
+
+
+@pytest.mark.parametrize("end_of_headers", [b"", b"\r\n\r\n"], ids=["headers", "body"])
+def test_an_answer_that_never_ends_is_cut_off(
+    make_notifier: MakeNotifier, make_group: MakeGroup, end_of_headers: bytes
+) -> None:
+    """Byte after byte, each in time, in the headers or the body: the try ends all the same."""
+    gone = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: " + end_of_headers)
+            while not gone.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = {"url": url, "http_config": {"timeout_s": 0.3}}
+        started = time.monotonic()
+        outcome = make_notifier("webhook_configs", config).notify(make_group())
+        took_s = time.monotonic() - started
+        gone.set()
+        thread.join()
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.DEADLINE_EXCEEDED)
+    assert took_s < 30
 
 
 def test_redirects_stay_with_their_host(

@@ -1,4 +1,7 @@
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import pytest
 
 from veriscope.alert import AlertGroup
-from veriscope.alert.notify import Acknowledger, Reason, Verdict, load_receivers
+from veriscope.alert.notify import Acknowledger, Reason, Verdict, load_receivers, smtp
 from veriscope.alert.notify.paging import pagerduty
 from veriscope.signals import InvalidInputError
 from veriscope.signals.evidence import Evidence
@@ -346,6 +349,29 @@ def test_a_mail_servers_refusal_tells_whether_to_try_again(
     mailbox.refuse = refuse
     config = mail(mailbox, certificate)
     assert notifier("email_configs", config).notify(make_group()).verdict is verdict
+
+
+def test_a_mail_server_that_never_ends_is_cut_off(
+    make_group: MakeGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte after byte of a greeting, each in time: the try ends all the same."""
+    monkeypatch.setattr(smtp, "_LONGEST_S", 0.3)
+    gone = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection, suppress(OSError):
+            while not gone.wait(0.02):
+                connection.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        smarthost = f"127.0.0.1:{listening.getsockname()[1]}"
+        config = {"to": "a@b", "from": "c@d", "smarthost": smarthost}
+        outcome = notifier("email_configs", config).notify(make_group())
+        gone.set()
+        thread.join()
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.DEADLINE_EXCEEDED)
 
 
 def test_a_wrong_password_is_final(

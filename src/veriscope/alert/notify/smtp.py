@@ -7,12 +7,15 @@ from email.message import EmailMessage
 from typing import Final
 
 from veriscope.alert.notify.http import TlsConfig
+from veriscope.alert.notify.http.deadline import cut_off_after
 from veriscope.alert.notify.http.pool import tls_context
 from veriscope.alert.notify.outcome import Outcome, Reason
 from veriscope.alert.notify.sending import Secrets
 
 _SMTPS_PORT: Final = 465
 _TIMEOUT_S: Final = 20.0
+_LONGEST_S: Final = 60.0
+_READY: Final = 220
 _FIRST_PERMANENT: Final = 500
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -58,7 +61,8 @@ class _UnusableError(Exception):
 def deliver(server: SmtpServer, login: Login | None, letter: Letter, secrets: Secrets) -> Outcome:
     """Send *letter* once; what the server refuses with 5xx is refused for good."""
     try:
-        with _connect(server) as connection:
+        with _open(server) as connection, cut_off_after(_LONGEST_S, lambda: connection.sock):
+            _greet(connection, server)
             if login is not None:
                 _log_in(connection, login, server)
             connection.send_message(letter.message, letter.sender, letter.recipients)
@@ -90,43 +94,36 @@ def host_and_port(smarthost: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _connect(server: SmtpServer) -> smtplib.SMTP:
-    """Open a connection, encrypted from the start at port 465, else by STARTTLS if that is due."""
-    host, port = host_and_port(server.smarthost)
-    context = tls_context(server.tls)
+def _open(server: SmtpServer) -> smtplib.SMTP:
+    """Return what will speak to *server*; nothing is connected yet."""
     name = server.hello or "localhost"
-    checked = server.tls.server_name or host
-    if port == _SMTPS_PORT:
-        return _Encrypted(host, port, name, timeout=_TIMEOUT_S, context=context, checked=checked)
-    connection = smtplib.SMTP(host, port, name, timeout=_TIMEOUT_S)
-    try:
-        connection.ehlo_or_helo_if_needed()
-        if server.require_tls:
-            # The name that STARTTLS checks; smtplib has no other way to give it.
-            connection._host = checked  # type: ignore[attr-defined]  # noqa: SLF001
-            connection.starttls(context=context)
-            connection.ehlo()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    host, port = host_and_port(server.smarthost)
+    if port != _SMTPS_PORT:
+        return smtplib.SMTP(local_hostname=name, timeout=_TIMEOUT_S)
+    context = tls_context(server.tls)
+    return _Encrypted(name, context, server.tls.server_name or host)
+
+
+def _greet(connection: smtplib.SMTP, server: SmtpServer) -> None:
+    """Connect; encrypted from the start at port 465, else by STARTTLS if that is due."""
+    host, port = host_and_port(server.smarthost)
+    code, said = connection.connect(host, port)
+    if code != _READY:
+        raise smtplib.SMTPConnectError(code, said)
+    connection.ehlo_or_helo_if_needed()
+    if server.require_tls and port != _SMTPS_PORT:
+        # The name that STARTTLS checks; smtplib has no other way to give it.
+        connection._host = server.tls.server_name or host  # type: ignore[attr-defined]  # noqa: SLF001
+        connection.starttls(context=tls_context(server.tls))
+        connection.ehlo()
 
 
 class _Encrypted(smtplib.SMTP_SSL):
     """A connection in TLS whose certificate must have the name *checked*."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        name: str,
-        *,
-        timeout: float,
-        context: ssl.SSLContext,
-        checked: str,
-    ) -> None:
+    def __init__(self, name: str, context: ssl.SSLContext, checked: str) -> None:
         self._checked = checked
-        super().__init__(host, port, name, timeout=timeout, context=context)
+        super().__init__(local_hostname=name, timeout=_TIMEOUT_S, context=context)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> ssl.SSLSocket:
         plain = smtplib.SMTP._get_socket(self, host, port, timeout)  # type: ignore[attr-defined]  # noqa: SLF001

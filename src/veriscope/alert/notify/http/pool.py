@@ -9,6 +9,7 @@ from urllib.request import getproxies_environment
 import urllib3
 
 from veriscope.alert.notify.http.config import HttpConfig, TlsConfig, TlsVersion, require_http_url
+from veriscope.alert.notify.http.deadline import bound
 
 _VERSIONS: Final = {
     TlsVersion.TLS10: ssl.TLSVersion.TLSv1,
@@ -54,8 +55,9 @@ class Connections:
         if self._config.tls_config.insecure_skip_verify:
             settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
         if proxy is None:
-            return urllib3.PoolManager(**settings)
-        return urllib3.ProxyManager(proxy, proxy_headers=self._proxy_headers(proxy), **settings)
+            return bound(urllib3.PoolManager(**settings))
+        headers = self._proxy_headers(proxy)
+        return bound(urllib3.ProxyManager(proxy, proxy_headers=headers, **settings))
 
     def _proxy_headers(self, proxy: str) -> dict[str, str]:
         headers = {

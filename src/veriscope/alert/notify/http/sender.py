@@ -111,7 +111,9 @@ class HttpSender:
         except urllib3.exceptions.LocationValueError:
             outcome = Outcome.failed(Reason.CLIENT_ERROR, "the URL cannot be used")
         except urllib3.exceptions.HTTPError as error:
-            outcome = Outcome.retry(Reason.OTHER, _cause_of(error))
+            is_late = time.monotonic() >= deadline_s
+            reason = Reason.DEADLINE_EXCEEDED if is_late else Reason.OTHER
+            outcome = Outcome.retry(reason, _cause_of(error))
         except OSError as error:
             detail = f"cannot use the files of tls_config: {error.strerror or type(error).__name__}"
             outcome = Outcome.retry(Reason.OTHER, detail)
