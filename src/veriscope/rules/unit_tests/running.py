@@ -10,6 +10,7 @@ after the last evaluation.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from veriscope.rules.check import check_rules
 from veriscope.rules.expansion import Expander
 from veriscope.rules.files import Rule, RuleGroup, load_rule_groups
 from veriscope.rules.group import GroupEvaluator, RuleHealth
+from veriscope.rules.slo import is_slo_document, load_slo_groups
 from veriscope.rules.unit_tests.comparing import (
     SeenAlert,
     SeenSample,
@@ -69,7 +71,7 @@ def run(path: str, *, clock: Clock, names: re.Pattern[str] = _EVERY) -> FileResu
         found, empty = rule_paths(file, path)
         if faults := [fault for report in check_rules(found) for fault in report.errors]:
             return FileResult(path, error="\n".join(faults))
-        groups = _ordered(load_rule_groups(found), file.group_eval_order)
+        groups = _ordered(_load(found), file.group_eval_order)
     except VeriscopeError as error:
         return FileResult(path, error=str(error))
     results = []
@@ -81,6 +83,12 @@ def run(path: str, *, clock: Clock, names: re.Pattern[str] = _EVERY) -> FileResu
             results.append(TestResult(name, clock.monotonic_s() - began_s, failures))
     warnings = tuple(f"there is no rule file {pattern}; correct `rule_files`" for pattern in empty)
     return FileResult(path, tuple(results), warnings=warnings)
+
+
+def _load(paths: Sequence[str]) -> tuple[RuleGroup, ...]:
+    objectives = [path for path in paths if is_slo_document(Path(path).read_text("utf-8"))]
+    rules = [path for path in paths if path not in objectives]
+    return (*load_rule_groups(rules), *load_slo_groups(objectives))
 
 
 def _ordered(groups: Sequence[RuleGroup], order: Sequence[str]) -> list[RuleGroup]:
