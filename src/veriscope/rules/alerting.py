@@ -66,7 +66,7 @@ class Alert:
         """The labels of its `ALERTS` and `ALERTS_FOR_STATE`; the same objects each time."""
         if (found := self._series.get(self.state)) is None:
             state, since = dict(self.labels), dict(self.labels)
-            state |= {METRIC_NAME: ALERTS, ALERT_STATE: self.state}
+            state |= {METRIC_NAME: ALERTS, ALERT_STATE: str(self.state)}
             since[METRIC_NAME] = ALERTS_FOR_STATE
             found = self._series[self.state] = (to_labels(state), to_labels(since))
         return found

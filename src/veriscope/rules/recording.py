@@ -117,15 +117,16 @@ def recorded_labels(labels: LabelSets, rule: Rule, group: RuleGroup) -> LabelSet
 
 def recorded(vector: Matrix, series: LabelSets, before: tuple[Labels, ...], at_ms: int) -> Written:
     """Return what a recording rule writes: *vector* as *series*, which were *before*."""
-    ended = () if series is before else tuple(set(before) - set(series))
+    written: tuple[Labels, ...] = before if series == before else series
+    ended = () if written is before else tuple(set(before) - set(series))
     if (native := vector.histograms) is None:
-        return Written(series, vector.values[:, 0].copy(), ended=ended)
+        return Written(written, vector.values[:, 0].copy(), ended=ended)
     floats = np.ones(len(series), dtype=np.bool_)
     floats[native.rows] = False
     rows = np.flatnonzero(floats).astype(np.uint32)
     times = np.full(len(native.rows), at_ms)
-    histograms = HistogramBatch(series, native.rows.astype(np.uint32), times, native.values)
-    return Written(series, vector.values[rows, 0], rows, histograms, ended)
+    histograms = HistogramBatch(written, native.rows.astype(np.uint32), times, native.values)
+    return Written(written, vector.values[rows, 0], rows, histograms, ended)
 
 
 def check_recorded(series: LabelSets, rule: Rule, limit: int) -> None:
