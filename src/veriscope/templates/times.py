@@ -1,9 +1,8 @@
 """Go's `time.Time`, `time.Duration`, `time.Month` and `time.Weekday`, with the methods of each."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from veriscope.templates.time_layout import Moment, render
@@ -56,9 +55,8 @@ class GoDuration(int):
         """Return it rounded toward zero to a multiple of *to*, or as it is where that is 0."""
         if to <= 0:
             return self
-        return GoDuration(
-            self - int(math.fmod(self, to)) if abs(self) < 1 << 53 else _cut(self, to)
-        )
+        size = abs(self) // to * to
+        return GoDuration(-size if self < 0 else size)
 
     def round(self, to: int) -> "GoDuration":
         """Return it rounded to the nearest multiple of *to*, halves away from zero."""
@@ -88,6 +86,7 @@ class GoTime:
 
     unix_ns: int
     zone: tzinfo = UTC
+    type_name: ClassVar[str] = "time.Time"
 
     @classmethod
     def of_ms(cls, time_ms: int) -> "GoTime":
@@ -173,9 +172,3 @@ def _days(year: int, month: int, day: int) -> int:
     era, year = divmod(year, 400)
     of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1  # noqa: PLR2004
     return era * 146_097 + year * 365 + year // 4 - year // 100 + of_year - 719_468
-
-
-UNITS: Final[Mapping[str, int]] = {
-    "ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": _NS, "m": 60 * _NS, "h": 3600 * _NS,
-}  # fmt: skip
-"""Nanoseconds by the units of Go's `time.ParseDuration`."""

@@ -117,9 +117,42 @@ class SafeHtml(str):
     """Text that is HTML already: it is not escaped again where HTML may stand."""
 
     __slots__ = ()
+    type_name = "template.HTML"
 
 
 class SafeUrl(str):
     """A URL of a scheme that the template's author vouches for."""
 
     __slots__ = ()
+    type_name = "template.URL"
+
+
+_TYPE_NAMES: Final = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float64"),
+    (str, "string"),
+    (Mapping, "map[string]interface {}"),
+    (Sequence, "[]string"),
+)
+
+
+def type_name(value: Value) -> str:
+    """Return what Go calls the type of *value*."""
+    if value is None:
+        return "<nil>"
+    if isinstance(declared := getattr(value, "type_name", None), str):
+        return declared
+    for type_, name in _TYPE_NAMES:
+        if isinstance(value, type_):
+            return name
+    return type(value).__name__
+
+
+def is_true(value: Value) -> bool:
+    """Whether *value* is neither empty, nor zero, nor nil; a struct always is true."""
+    if isinstance(value, float):
+        return value != 0  # NaN is true
+    if isinstance(value, bool | int | str | Mapping | Sequence):
+        return bool(value)
+    return value is not None

@@ -1,0 +1,17 @@
+"""Where templates for plain text write."""
+
+from veriscope.templates.limits import Output
+from veriscope.templates.printing import text_of
+from veriscope.templates.values import Value
+
+
+class TextWriter(Output):
+    """Takes text and values as they are."""
+
+    def text(self, text: str) -> None:
+        """Append the template's own *text*."""
+        self.add(text)
+
+    def value(self, value: Value) -> None:
+        """Append what an action gave."""
+        self.add(text_of(value))
