@@ -9,6 +9,7 @@ from veriscope.app.logs import configure_logs
 from veriscope.signals.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from veriscope.app.alerting import ConfigSource
     from veriscope.app.server import Server, store_options
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Agent",
     "Config",
     "ConfigError",
+    "ConfigSource",
     "Server",
     "configure_logs",
     "load_config",
@@ -25,4 +27,7 @@ __all__ = [
 
 
 # An agent needs neither the engine nor the web server.
-__getattr__ = lazy_names(__name__, {"Server": ".server", "store_options": ".server"})
+__getattr__ = lazy_names(
+    __name__,
+    {"ConfigSource": ".alerting", "Server": ".server", "store_options": ".server"},
+)

@@ -10,11 +10,13 @@ import yaml
 
 from veriscope.app.config import Config
 from veriscope.collect.scrape import Scraper
-from veriscope.rules import GroupState, RuleState
+from veriscope.query.promql.floats import format_exponent
+from veriscope.rules import Alert, GroupState, RuleState
 from veriscope.signals import ByteSize, Clock, Duration, Secret, SeriesFetch
 from veriscope.store import Store
 from veriscope.web import (
     AlertingRuleState,
+    AlertState,
     ApiSources,
     RecordingRuleState,
     RuleGroupState,
@@ -35,6 +37,7 @@ def create_api_sources(
     scraper: Scraper,
     rules: Callable[[], Sequence[GroupState]],
     clock: Clock,
+    current: Callable[[], Config],
 ) -> ApiSources:
     """Return where the API's answers come from that are not queries."""
     return ApiSources(
@@ -43,7 +46,7 @@ def create_api_sources(
         facts=ServerFacts(
             version=version,
             started_ms=clock.now_ms(),
-            config=lambda: config_text(config),
+            config=lambda: config_text(current()),
             flags=flags(config, data),
             retention=str(config.store.retention.metrics),
         ),
@@ -56,7 +59,10 @@ def create_api_sources(
 
 def config_text(config: Config) -> str:
     """Return *config* as YAML, defaults included and secrets hidden."""
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    plain = _plain(config)
+    routing = plain.pop("routing")
+    plain["global"] |= routing.pop("global")
+    return yaml.safe_dump(plain | routing, sort_keys=False, allow_unicode=True)
 
 
 def flags(config: Config, data: Path) -> dict[str, str]:
@@ -71,7 +77,7 @@ def flags(config: Config, data: Path) -> dict[str, str]:
         "storage.tsdb.retention.time": str(config.store.retention.metrics),
         "web.cors.origin": server.cors_origin,
         "web.enable-admin-api": str(server.enable_admin_api).lower(),
-        "web.enable-lifecycle": "false",
+        "web.enable-lifecycle": "true",
         "web.enable-otlp-receiver": "true",
         "web.enable-remote-write-receiver": "true",
         "web.listen-address": server.listen,
@@ -138,19 +144,31 @@ def _rule(
     rule = state.rule
     shared: dict[str, Any] = {
         "name": rule.name,
-        "query": rule.expr,
-        "labels": {**group_labels, **rule.labels},
+        "query": state.text,
+        "labels": dict(sorted({**group_labels, **rule.labels}.items())),
         "health": state.health,
         "last_error": state.error or msgspec.UNSET,
         "evaluation_time": state.seconds,
         "last_evaluation": rfc3339(state.evaluated_ms),
     }
-    if rule.record:
+    if state.alerting is None:
         return RecordingRuleState(**shared)
     return AlertingRuleState(
-        state="inactive",
+        state=state.alerting.state,
         duration=rule.for_.seconds,
         keep_firing_for=rule.keep_firing_for.seconds,
-        annotations=rule.annotations,
+        annotations=dict(sorted(rule.annotations.items())),
+        alerts=tuple(map(_alert, state.active)),
         **shared,
+    )
+
+
+def _alert(alert: Alert) -> AlertState:
+    return AlertState(
+        labels=dict(alert.labels),
+        annotations=dict(alert.annotations),
+        state=alert.state,
+        active_at=rfc3339(alert.active_at_ms),
+        value=format_exponent(alert.value),
+        keep_firing_since=rfc3339(since) if (since := alert.keep_firing_since_ms) else "",
     )

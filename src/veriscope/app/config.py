@@ -1,12 +1,23 @@
 """The configuration file: YAML, read strictly; every fault names its line and its cure."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 import re2
+import yaml
 from msgspec.structs import replace
 
+from veriscope.alert.config import (
+    AlertingConfig,
+    decode_alerting_config,
+    load_alerting_config,
+)
+from veriscope.alert.notify.forwarding import OutsideConfig
+from veriscope.alert.notify.receivers import GlobalConfig as RoutingGlobal
+from veriscope.app.heartbeat import HeartbeatOptions
 from veriscope.collect import (
     AgentOptions,
     GlobalConfig,
@@ -15,16 +26,20 @@ from veriscope.collect import (
     ScrapeConfig,
     resolve_paths,
 )
+from veriscope.collect.scrape import RelabelConfig
 from veriscope.ingest import IngestOptions
 from veriscope.query import QueryOptions
 from veriscope.rules import RuleOptions
 from veriscope.signals import ByteSize, Duration, InvalidInputError, require_at_least
-from veriscope.signals.yaml_documents import DocumentError, decode_yaml
+from veriscope.signals.yaml_documents import DocumentError, compose_yaml, decode_node
 from veriscope.store import RetentionOptions
 from veriscope.wire.otlp.metrics.options import OtlpOptions
 
 # Reading the machine takes milliseconds; more often than this it would mostly read itself.
 _SHORTEST_MS: Final = 50
+_ROUTING: Final = frozenset(AlertingConfig.__struct_encode_fields__) - {"global"}
+_ROUTING_GLOBAL: Final = frozenset(RoutingGlobal.__struct_encode_fields__)
+_NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ConfigError(InvalidInputError):
@@ -59,6 +74,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Time for a request's head to arrive, and then for its body; a late one is answered 408."""
     cors_origin: str = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
     """Regular expression of the origins whose pages may read the API; by default this machine's."""
+    external_url: str | None = None
+    """Address that links in notifications lead to; that of `listen` where it is not given."""
     enable_admin_api: bool = False
     """Whether series can be deleted and the store copied through the API."""
 
@@ -118,11 +135,36 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
 
 
+class OutsideAlertmanagers(OutsideConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of `alerting.alertmanagers`: servers that are spoken to alike."""
+
+    alert_relabel_configs: tuple[RelabelConfig, ...] = ()
+    """Rewrites the labels of alerts for these servers, or leaves alerts out."""
+
+
+class ForwardingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Alertmanagers elsewhere, which get the alerts of the rules too."""
+
+    alert_relabel_configs: tuple[RelabelConfig, ...] = ()
+    """Rewrites the labels of alerts for all of them, or leaves alerts out."""
+    alertmanagers: tuple[OutsideAlertmanagers, ...] = ()
+    """The Alertmanagers."""
+
+
+class AlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told of alerts."""
+
+    config_file: str | None = None
+    """Alertmanager's file; where it is given, its sections may not stand in this one."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     The whole file.
 
-    `global`, `scrape_configs`, `rule_files` and `otlp` are Prometheus', key for key.
+    `global`, `scrape_configs`, `rule_files`, `alerting` and `otlp` are Prometheus', key for key.
+    `route`, `receivers`, `inhibit_rules`, `time_intervals` and `templates` are Alertmanager's, and
+    so are the other keys of `global`; together they are `routing`, which is no key of the file.
     """
 
     global_: GlobalConfig = msgspec.field(default_factory=GlobalConfig, name="global")
@@ -133,6 +175,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Rule files, as globs; relative ones are taken from this file's directory."""
     rules: RuleOptions = msgspec.field(default_factory=RuleOptions)
     """How rules are evaluated."""
+    slo_files: tuple[str, ...] = ()
+    """Files of objectives (OpenSLO, Sloth), as globs like `rule_files`."""
+    alert: AlertOptions = msgspec.field(default_factory=AlertOptions)
+    """Who is told of alerts."""
+    alerting: ForwardingConfig = msgspec.field(default_factory=ForwardingConfig)
+    """Alertmanagers elsewhere."""
+    heartbeat: HeartbeatOptions = msgspec.field(default_factory=HeartbeatOptions)
+    """Who misses this server when it falls silent."""
     server: ServerOptions = msgspec.field(default_factory=ServerOptions)
     """Who may reach the server."""
     collect: CollectOptions = msgspec.field(default_factory=CollectOptions)
@@ -149,23 +199,84 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How `veriscope agent` sends to its server."""
     log: LogOptions = msgspec.field(default_factory=LogOptions)
     """The server's own log."""
+    routing: AlertingConfig = msgspec.field(default_factory=AlertingConfig)
+    """Alertmanager's sections, from this file or from `alert.config_file`."""
 
 
-def load_config(path: Path) -> Config:
-    """Read the file at *path*; raises `ConfigError`."""
+def load_config(path: Path, *, environment: Mapping[str, str] = _NO_ENVIRONMENT) -> Config:
+    """
+    Read the file at *path*, and Alertmanager's where it names one.
+
+    `${NAME}` in a secret of Alertmanager's sections is what *environment* holds. Raises
+    `ConfigError`.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-    return _resolve_paths(parse_config(text, str(path)), path.parent)
+    config = parse_config(text, str(path), path.parent, environment=environment)
+    return _resolve_paths(config, path.parent)
 
 
-def parse_config(text: str, name: str) -> Config:
-    """Read the file's *text*; *name* is what errors call it."""
+def parse_config(
+    text: str,
+    name: str,
+    directory: Path = Path(),
+    *,
+    environment: Mapping[str, str] = _NO_ENVIRONMENT,
+) -> Config:
+    """Read the file's *text*; *name* is what errors call it. Raises `ConfigError`."""
     try:
-        return decode_yaml(text, name, Config)
+        own, theirs = _split(compose_yaml(text, name))
+        _refuse_routing(own, name)
+        config = decode_node(own, name, Config)
+        if (file := config.alert.config_file) is not None:
+            if theirs.value:
+                line = theirs.value[0][0].start_mark.line + 1
+                raise ConfigError(
+                    f"{name}:{line}: `{theirs.value[0][0].value}` stands here and in"
+                    " `alert.config_file` too; remove one of them"
+                )
+            routing = load_alerting_config(directory / file, environment=environment)
+        elif theirs.value:
+            routing = decode_alerting_config(theirs, name, directory, environment=environment)
+        else:
+            return config
     except DocumentError as error:
         raise ConfigError(str(error)) from error
+    return replace(config, routing=routing)
+
+
+def _split(root: yaml.Node) -> tuple[yaml.MappingNode, yaml.MappingNode]:
+    """Return what of a file is the server's own, and what is Alertmanager's."""
+    if not isinstance(root, yaml.MappingNode):
+        return root, _part(root, [])
+    own, theirs = [], []
+    for key, value in root.value:
+        if key.value in _ROUTING:
+            theirs.append((key, value))
+        elif key.value == "global" and isinstance(value, yaml.MappingNode):
+            mine = [pair for pair in value.value if pair[0].value not in _ROUTING_GLOBAL]
+            other = [pair for pair in value.value if pair[0].value in _ROUTING_GLOBAL]
+            own.append((key, _part(value, mine)))
+            theirs += [(key, _part(value, other))] if other else []
+        else:
+            own.append((key, value))
+    return _part(root, own), _part(root, theirs)
+
+
+def _part(node: yaml.Node, pairs: list[tuple[yaml.Node, yaml.Node]]) -> yaml.MappingNode:
+    return yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+
+
+def _refuse_routing(root: yaml.Node, name: str) -> None:
+    """Raise `DocumentError` where the file has the field that is no key of it."""
+    for key, _ in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "routing":
+            raise DocumentError(
+                f"{name}:{key.start_mark.line + 1}: unknown key `routing`; write `route` and"
+                " `receivers` as Alertmanager has them"
+            )
 
 
 def _resolve_paths(config: Config, directory: Path) -> Config:
@@ -184,5 +295,19 @@ def _resolve_paths(config: Config, directory: Path) -> Config:
     if agent.ca_file is not None:
         agent = replace(agent, ca_file=str(directory / agent.ca_file))
     jobs = tuple(resolve_paths(job, directory) for job in config.scrape_configs)
-    rules = tuple(str(directory / pattern) for pattern in config.rule_files)
-    return replace(config, server=server, agent=agent, scrape_configs=jobs, rule_files=rules)
+    heartbeat = config.heartbeat
+    if heartbeat.url_file is not None:
+        heartbeat = replace(heartbeat, url_file=str(directory / heartbeat.url_file))
+    alert = config.alert
+    if alert.config_file is not None:
+        alert = replace(alert, config_file=str(directory / alert.config_file))
+    return replace(
+        config,
+        server=server,
+        alert=alert,
+        heartbeat=heartbeat,
+        agent=agent,
+        scrape_configs=jobs,
+        rule_files=tuple(str(directory / pattern) for pattern in config.rule_files),
+        slo_files=tuple(str(directory / pattern) for pattern in config.slo_files),
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,31 +14,47 @@ import uvicorn
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
+from veriscope.alert.alerting import Alerting
+from veriscope.app.alerting import (
+    ConfigSource,
+    Reloading,
+    create_forwarder,
+    load_groups,
+    send_to,
+)
 from veriscope.app.api_sources import create_api_sources
 from veriscope.app.collectors import create_loops
 from veriscope.app.compiling import Compiler
 from veriscope.app.config import Config
 from veriscope.app.connections import impatient
+from veriscope.app.heartbeat import Heartbeat
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
 from veriscope.app.otlp_ports import take_otlp_ports
+from veriscope.app.reload import Reloader
 from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import CacheMetrics, StoreMetrics, create_registry
 from veriscope.app.tuning import cache_bytes, memory_bytes
 from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
-from veriscope.rules import RuleLoop, load_rule_groups
-from veriscope.signals import Clock, UnavailableError
+from veriscope.rules import RuleGroup, RuleLoop
+from veriscope.rules.searching import ConditionSearch
+from veriscope.signals import Clock, FetchLimits, UnavailableError, VeriscopeError
+from veriscope.signals.events import Event
 from veriscope.store import SeriesLimits, Store, StoreOptions
 from veriscope.web import (
     Access,
+    AlertmanagerApi,
     ApiSources,
     DashboardApi,
+    EventsApi,
+    NotificationsApi,
     OtlpDoors,
     OtlpGrpc,
     PrometheusApi,
     PushDoors,
+    ReloadApi,
     StatusPages,
     TelemetryApi,
     create_web,
@@ -49,6 +65,7 @@ _log = structlog.get_logger(__name__)
 _GRACE_S: Final = 10
 _KEEP_ALIVE_S: Final = 300  # as Prometheus: dashboards come again each half minute
 _MAX_SPACING_S: Final = 1.5
+_CONDITION_LIMITS: Final = FetchLimits(max_series=10_000, timeout_ms=30_000)
 
 
 class Loop(Protocol):
@@ -66,16 +83,24 @@ class Server:
     """
 
     def __init__(
-        self, config: Config, data: Path, *, version: str, collect: bool, clock: Clock
+        self,
+        config: Config,
+        data: Path,
+        *,
+        version: str,
+        collect: bool,
+        clock: Clock,
+        source: ConfigSource,
     ) -> None:
         self._config = config
+        self._version = version
         self._clock = clock
         self._compiler = Compiler()
         address = Address.parse(config.server.listen)
         self._token = read_token(config.server, address)
         if config.server.tls is not None:
             check_tls(config.server.tls)
-        groups = load_rule_groups(config.rule_files)
+        groups = load_groups(config)
         registry = create_registry(version)
         with ExitStack() as taken:
             self._socket = taken.enter_context(address.bind())
@@ -88,7 +113,7 @@ class Server:
             decode=self._store.metrics.decode,
             insert=self._store.metrics.insert,
             registry=registry,
-            batch_spacing_s=_batch_spacing_s(config),
+            batch_spacing_s=_batch_spacing_s(config, groups),
         )
         self._otlp = OtlpIngest(
             config.ingest,
@@ -112,6 +137,17 @@ class Server:
             self._store.series, _query_options(config), clock, registry, self._store.rollups
         )
         registry.register(CacheMetrics(self._store.series.head_use, self._promql.answers))
+        self._alerting = Alerting(
+            config.routing,
+            state=self._store.state,
+            clock=clock,
+            registry=registry,
+            external_url=self.external_url,
+        )
+        forwarder = create_forwarder(config, clock, registry)
+        conditions = ConditionSearch(
+            self._store.log_search, self._store.span_search, _CONDITION_LIMITS
+        )
         self._rules = RuleLoop(
             groups,
             config.rules,
@@ -119,14 +155,37 @@ class Server:
             query_offset=config.global_.rule_query_offset,
             # Each evaluation asks for another time: nothing would be asked again.
             query=partial(self._promql.instant_query, cache=False),
+            search=conditions.search,
             record=self._ingest.accept_batch,
+            send=send_to(self._alerting, forwarder),
+            restore=lambda fetch: self._store.series.fetch(fetch, FetchLimits()),
+            external_labels=config.global_.external_labels,
+            external_url=self.external_url,
             clock=clock,
             registry=registry,
         )
         collectors, scraper = create_loops(
             config, self._ingest.accept_batch, clock=clock, registry=registry, collect=collect
         )
-        self._loops: list[Loop] = [collectors, scraper, self._rules]
+        reloading = Reloading(
+            source,
+            running=config,
+            rules=self._rules,
+            alerting=self._alerting,
+            scraper=scraper,
+            store=self._store,
+            clock=clock,
+        )
+        self._reloader = Reloader(reloading.apply, reloading.files, clock=clock, registry=registry)
+        self._loops: list[Loop] = [collectors, scraper, self._rules, self._reloader]
+        heartbeat = Heartbeat(
+            config.heartbeat,
+            rules=self._rules.states,
+            check=self._check_store,
+            clock=clock,
+            registry=registry,
+        )
+        self._tellers: list[Loop] = [self._alerting, forwarder, heartbeat]
         if self._store.embedded:
             self._loops.append(RollupLoop(self._store.rollups, clock, registry))
         sources = create_api_sources(
@@ -137,6 +196,7 @@ class Server:
             scraper=scraper,
             rules=self._rules.states,
             clock=clock,
+            current=lambda: reloading.config,
         )
         self._web = self._create_web(sources, registry)
         self._loops += self._create_grpc()
@@ -148,10 +208,16 @@ class Server:
         scheme = "https" if self._config.server.tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
+    @property
+    def external_url(self) -> str:
+        """What links in notifications begin with."""
+        return (self._config.server.external_url or self.url).rstrip("/")
+
     async def run(self, announce: Callable[[str], None]) -> int:
         """Serve until told to stop; *announce* is called with the URL once it is served."""
         stop = stop_on_signals()
-        ingest_stop = asyncio.Event()
+        ingest_stop, tellers_stop = asyncio.Event(), asyncio.Event()
+        await self._alerting.load()
         ingest = [
             asyncio.create_task(self._ingest.run(ingest_stop), name="ingest"),
             asyncio.create_task(self._otlp.run(ingest_stop), name="ingest-otlp"),
@@ -161,11 +227,16 @@ class Server:
         loops = [
             asyncio.create_task(loop.run(stop), name=type(loop).__name__) for loop in self._loops
         ]
-        parts = [*ingest, serving, *loops]
+        tellers = [
+            asyncio.create_task(each.run(tellers_stop), name=type(each).__name__)
+            for each in self._tellers
+        ]
+        parts = [*ingest, serving, *loops, *tellers]
         if not (failed := await first_failure(self._web.served, parts)):
             self._status.ready = True
             announce(self.url)
             loops.append(asyncio.create_task(self._compiler.run(stop), name="compiler"))
+            await asyncio.to_thread(self._note_start)
             failed = await first_failure(stop, parts)
         _log.info("stopping")
         stop.set()
@@ -173,6 +244,9 @@ class Server:
         self._status.ready = False
         self._web.should_exit = True
         await asyncio.gather(serving, *loops, return_exceptions=True)
+        # The rules have sent their last alerts: now these can be told of, and stored.
+        tellers_stop.set()
+        await asyncio.gather(*tellers, return_exceptions=True)
         ingest_stop.set()
         await asyncio.gather(*ingest, return_exceptions=True)
         self._compiler.close()
@@ -190,6 +264,14 @@ class Server:
             status=self._status,
             dashboards=DashboardApi(self._store.state, self._clock),
             registry=registry,
+            alerting=[
+                AlertmanagerApi(
+                    self._alerting, clock=self._clock, registry=registry, version=self._version
+                ),
+                NotificationsApi(self._alerting),
+                EventsApi(self._store.events, options, self._clock),
+                ReloadApi(self._reloader),
+            ],
             access=Access(
                 token=self._token,
                 cors_origin=server.cors_origin,
@@ -229,6 +311,18 @@ class Server:
             _log.info("otlp_port_taken", address=address, reason=str(error))
             return []
         return [grpc]
+
+    def _note_start(self) -> None:
+        """Record the start among the events that may explain what comes after it."""
+        event = Event(
+            time_ms=self._clock.now_ms(),
+            kind="restart",
+            title=f"Veriscope {self._version} started",
+        )
+        try:
+            self._store.events.add([event])
+        except VeriscopeError as error:
+            _log.warning("start_not_recorded", error=str(error))
 
     def _check_store(self) -> None:
         self._store.health()
@@ -280,15 +374,15 @@ def _query_options(config: Config) -> QueryOptions:
     return replace(config.query, subquery_step=step)
 
 
-def _batch_spacing_s(config: Config) -> float:
+def _batch_spacing_s(config: Config, groups: Sequence[RuleGroup]) -> float:
     """
     Return how far apart commits of collected samples are, in seconds.
 
-    Nobody sees on a chart that a second's sample was stored a second later. A scrape, though,
-    waits for its commit before the next one of its target, and must not miss that.
+    Nobody sees on a chart that a second's sample was stored a second later. A scrape, though, and
+    an evaluation of rules wait for their commit, and must not miss the next one for it.
     """
-    intervals = [
-        (job.scrape_interval or config.global_.scrape_interval).seconds
-        for job in config.scrape_configs
+    scrapes = [
+        job.scrape_interval or config.global_.scrape_interval for job in config.scrape_configs
     ]
-    return min([_MAX_SPACING_S, *(interval / 3 for interval in intervals)])
+    evaluations = [group.interval or config.global_.evaluation_interval for group in groups]
+    return min([_MAX_SPACING_S, *(each.seconds / 3 for each in (*scrapes, *evaluations))])

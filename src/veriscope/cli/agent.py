@@ -1,6 +1,7 @@
 """`veriscope agent`."""
 
 import argparse
+import os
 from pathlib import Path
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type no public name
@@ -37,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     from veriscope.app import Agent, Config, configure_logs, load_config  # noqa: PLC0415
     from veriscope.signals import SystemClock  # noqa: PLC0415
 
-    config = load_config(options.config) if options.config else Config()
+    config = load_config(options.config, environment=os.environ) if options.config else Config()
     configure_logs(config.log)
 
     async def run() -> int:

@@ -1,6 +1,8 @@
 """`veriscope up` and `veriscope server`."""
 
 import argparse
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,7 @@ def _serve(options: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415
 
     from veriscope import __version__  # noqa: PLC0415
-    from veriscope.app import Server, configure_logs  # noqa: PLC0415
+    from veriscope.app import ConfigSource, Server, configure_logs  # noqa: PLC0415
     from veriscope.signals import SystemClock  # noqa: PLC0415
 
     config = _configured(options)
@@ -71,6 +73,7 @@ def _serve(options: argparse.Namespace) -> int:
             version=__version__,
             collect=options.collect,
             clock=SystemClock(),
+            source=ConfigSource(options.config, partial(_configured, options)),
         )
         relax_collector()
         return await server.run(lambda url: print(f"Veriscope is at {url}", flush=True))
@@ -84,7 +87,7 @@ def _configured(options: argparse.Namespace) -> "Config":
 
     from veriscope.app import Config, load_config  # noqa: PLC0415
 
-    config = load_config(options.config) if options.config else Config()
+    config = load_config(options.config, environment=os.environ) if options.config else Config()
     if options.listen:
         server = msgspec.structs.replace(config.server, listen=options.listen)
         config = msgspec.structs.replace(config, server=server)

@@ -135,6 +135,9 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     for_grace_period: Duration = Duration(600_000)
     """The least time that an alert is pending still when it was pending before a restart."""
 
+    meta: bool = True
+    """Whether the server's own rules watch it and its targets."""
+
     def __post_init__(self) -> None:
         require_at_least(self, 1, "max_concurrent_evaluations")
 
