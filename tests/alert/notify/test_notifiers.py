@@ -212,6 +212,28 @@ def test_pagerduty_events_stay_below_their_limit(receiver: Any, make_group: Make
     assert list(event["payload"]["custom_details"]) == ["error"]
 
 
+def test_opsgenie_gets_what_it_takes(recorder: Any, make_group: MakeGroup) -> None:
+    """Names without the spaces around them, and nobody who has none: it would refuse the alert."""
+    config = {
+        "api_key": "k",
+        "api_url": recorder.url,
+        "tags": "a, b,,c",
+        "responders": [
+            {"type": "teams", "name": "x, y"},
+            {"type": "User", "username": "{{ .CommonLabels.nothing }}"},
+            {"type": "User", "username": "{{ .CommonLabels.severity }}"},
+        ],
+    }
+    notifier("opsgenie_configs", config).notify(make_group())
+    alert = recorder.kept[0].json
+    assert alert["tags"] == ["a", "b", "c"]
+    assert alert["responders"] == [
+        {"name": "x", "type": "team"},
+        {"name": "y", "type": "team"},
+        {"username": "critical", "type": "user"},
+    ]
+
+
 def test_an_expired_token_of_wechat_is_got_again(recorder: Any, make_group: MakeGroup) -> None:
     """One token serves many messages, until the service takes it no more."""
     recorder.answers["/gettoken"] = (200, {}, b'{"access_token": "one"}')

@@ -186,22 +186,21 @@ class PagerDutyNotifier(HttpNotifier):
 
     def _images(self, sending: Sending) -> list[dict[str, str]]:
         images = [
-            _given(sending.texts({"src": image.src, "alt": image.alt, "href": image.href}))
+            sending.texts({"src": image.src, "alt": image.alt, "href": image.href})
             for image in self._config.images
         ]
         evidence = sending.group.evidence
         if evidence is not None and evidence.graph_url:
             images.append({"src": evidence.graph_url, "alt": "The expression around the onset"})
-        return [image for image in images if "src" in image]
+        return [image for image in images if image["src"]]
 
     def _links(self, sending: Sending) -> list[dict[str, str]]:
         links = [
-            _given(sending.texts({"href": link.href, "text": link.text}))
-            for link in self._config.links
+            sending.texts({"href": link.href, "text": link.text}) for link in self._config.links
         ]
         if (evidence := sending.group.evidence) is not None:
             links += [{"href": url, "text": text} for text, url in evidence_links(evidence)]
-        return [link for link in links if "href" in link]
+        return [link for link in links if link["href"]]
 
     def _routing_key(self, sending: Sending) -> dict[str, str]:
         config = self._config
