@@ -148,7 +148,7 @@ def _faults(rule: _Rule) -> Iterator[tuple[int, str]]:
     for kind, texts in (("label", rule.labels), ("annotation", rule.annotations)):
         for name, (text, line) in texts.items():
             try:
-                templates.check(text, f"__alert_{rule.name}")
+                templates.check(text, rule.name)
             except TemplateError as error:
                 yield line, f"rule {rule.name!r}: {kind} {name!r}: {error}"
 
