@@ -384,5 +384,5 @@ def _batch_spacing_s(config: Config, groups: Sequence[RuleGroup]) -> float:
     scrapes = [
         job.scrape_interval or config.global_.scrape_interval for job in config.scrape_configs
     ]
-    evaluations = [group.interval or config.global_.evaluation_interval for group in groups]
+    evaluations = [group.interval or defaults.evaluation_interval for group in groups]
     return min([_MAX_SPACING_S, *(each.seconds / 3 for each in (*scrapes, *evaluations))])
