@@ -51,7 +51,7 @@ _NAMED = "\nreceivers:\n- name: a"
             id="key",
         ),
         pytest.param(
-            "receivers:\n- name: b\n- name: a\n  slack_configs: [{channel: x}]\nroute: {receiver: a}",
+            "receivers:\n- name: b\n- name: a\n  slack_configs: [{}]\nroute: {receiver: a}",
             "3: receiver `a`: api_url is missing",
             id="slack",
         ),
