@@ -381,8 +381,7 @@ def _batch_spacing_s(config: Config, groups: Sequence[RuleGroup]) -> float:
     Nobody sees on a chart that a second's sample was stored a second later. A scrape, though, and
     an evaluation of rules wait for their commit, and must not miss the next one for it.
     """
-    scrapes = [
-        job.scrape_interval or config.global_.scrape_interval for job in config.scrape_configs
-    ]
+    jobs, defaults = config.scrape_configs, config.global_
+    scrapes = [job.scrape_interval or defaults.scrape_interval for job in jobs]
     evaluations = [group.interval or defaults.evaluation_interval for group in groups]
     return min([_MAX_SPACING_S, *(each.seconds / 3 for each in (*scrapes, *evaluations))])
