@@ -23,7 +23,7 @@ PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         *("framework", "genai", "genrf", "health", "library"),
-        *("logging", "monitors", "profiling", "tracing"),
+        *("logging", "monitors", "profiling", "receivers", "tracing"),
     )
 )
 

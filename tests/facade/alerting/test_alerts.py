@@ -93,7 +93,7 @@ def test_receivers_are_told_of_beginning_and_end_only(receiver: Any, clock: Manu
     }
     assert alert["annotations"] == {"condition": CONDITION, "summary": "hot"}
     assert (first["status"], second["status"]) == ("firing", "resolved")
-    assert second["alerts"][0]["endsAt"] == "2023-11-14T22:14:20.000Z"
+    assert second["alerts"][0]["endsAt"] == "2023-11-14T22:14:20Z"
 
 
 def test_a_long_alert_is_repeated(receiver: Any, clock: ManualClock) -> None:
