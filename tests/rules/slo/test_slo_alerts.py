@@ -73,7 +73,7 @@ STORIES = {
     + holds("6h55m", "abs(slo:current_burn_rate:ratio - 0.9) < 1e-9"),
     "15 times for an hour": scenario(CALM, (70, 900), (40, 0))
     + "  promql_expr_test:\n"
-    + fires("6h30m", "ticket")
+    + fires("6h45m", "ticket")
     + fires("7h05m", "page", "ticket")
     + fires("7h25m", "ticket"),
     "14 times for an hour": scenario(CALM, (70, 840))
