@@ -38,7 +38,7 @@ _STEP_MS: Final = 15_000
 class Rounds:
     """Evaluates groups of rules on a store, and adds up what takes how long."""
 
-    def __init__(self, store: Store, clock: Clock, spacing_s: float) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         registry = CollectorRegistry()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.sent = 0
@@ -47,7 +47,6 @@ class Rounds:
             decode=store.metrics.decode,
             insert=store.metrics.insert,
             registry=registry,
-            batch_spacing_s=spacing_s,
         )
         self._engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
         self._clock = clock
@@ -59,7 +58,7 @@ class Rounds:
             group,
             interval_ms=60_000,
             evaluate=self._evaluate,
-            record=self._timed("storing", self.ingest.accept_batch),
+            record=self._timed("storing", self.ingest.accept_recorded),
             clock=self._clock,
             expander=Expander(RuleTemplates({}, ""), self._query),
             send=self._send,
@@ -97,7 +96,6 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--firing", type=float, default=0.05, help="part of the series that fires")
-    parser.add_argument("--spacing", type=float, default=0.0, help="seconds between commits")
     options = parser.parse_args()
     print(f"{'data':12} {'expression':>10} {'first s':>8} {'round s':>8} {'CPU s':>7}  of a round")
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +107,7 @@ async def _measure(shape: str, options: argparse.Namespace, folder: Path) -> Non
     clock = SystemClock()
     database = shape.replace(" ", "_")
     store = Store.open(StoreOptions(url=f"chdb://{folder}", database=database))
-    rounds = Rounds(store, clock, options.spacing)
+    rounds = Rounds(store, clock)
     stop = asyncio.Event()
     committing = asyncio.create_task(rounds.ingest.run(stop))
     end_ms = await _load(rounds.ingest, shape, options, clock.now_ms())

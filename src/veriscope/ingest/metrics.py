@@ -1,4 +1,4 @@
-"""The doors for metrics: remote write bodies and the collectors' own batches."""
+"""The doors for metrics: remote write bodies, and the batches of collectors and rules."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -89,6 +89,13 @@ class MetricIngest:
             metrics=metrics,
             spacing_s=batch_spacing_s,
         )
+        self._recorded: GroupCommit[SampleBatch | HistogramBatch] = GroupCommit(
+            "rules",
+            insert,
+            max_pending_bytes=options.max_pending_bytes,
+            max_commit_bytes=options.max_commit_bytes,
+            metrics=metrics,
+        )
         self._samples = Counter(
             "veriscope_ingest_samples_total",
             "Samples, histograms and exemplars that were stored.",
@@ -129,14 +136,23 @@ class MetricIngest:
         return written
 
     async def accept_batch(self, batch: "SampleBatch | HistogramBatch") -> None:
-        """Store a collector's or a rule's *batch*; raises `PartlyRefusedError` too."""
+        """Store a collector's *batch*; raises `PartlyRefusedError` too."""
         if len(batch) or batch.metadata:
             size = len(batch) * _BATCH_SAMPLE_BYTES
             await self._store(self._batches, batch, size, "collector")
 
+    async def accept_recorded(self, batch: "SampleBatch | HistogramBatch") -> None:
+        """
+        Store what rules give, as `accept_batch` does but at once.
+
+        The next rule of the group may wait for it.
+        """
+        await self._store(self._recorded, batch, len(batch) * _BATCH_SAMPLE_BYTES, "rules")
+
     async def run(self, stop: asyncio.Event) -> None:
         """Commit until *stop* is set and nothing waits any more."""
-        await asyncio.gather(self._columns.run(stop), self._batches.run(stop))
+        lanes = (self._columns, self._batches, self._recorded)
+        await asyncio.gather(*(lane.run(stop) for lane in lanes))
 
     async def _read_aside(self, body: bytes, version: int) -> "tuple[WriteColumns | None, int]":
         """Read *body* in a thread, or here where that costs less than the way to a thread."""
