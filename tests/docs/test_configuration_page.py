@@ -8,6 +8,22 @@ import msgspec
 import pytest
 import yaml
 
+from veriscope.alert.config import (
+    AlertingConfig,
+    InhibitRule,
+    NamedIntervals,
+    RouteConfig,
+    TimeIntervalConfig,
+)
+from veriscope.alert.config.time_intervals import TimesConfig
+from veriscope.alert.config import (
+    AlertingConfig,
+    InhibitRule,
+    NamedIntervals,
+    RouteConfig,
+    TimeIntervalConfig,
+)
+from veriscope.alert.config.time_intervals import TimesConfig
 from veriscope.alert.notify import (
     DeliveryOptions,
     ReceiverConfig,
@@ -18,17 +34,21 @@ from veriscope.alert.notify import (
 from veriscope.alert.notify import config as alert_config
 from veriscope.alert.notify import http as alert_http
 from veriscope.alert.notify.chat import rocketchat, slack
-from veriscope.alert.notify.forwarding import OutsideConfig, StaticAlertmanagers
+from veriscope.alert.notify.forwarding import StaticAlertmanagers
 from veriscope.alert.notify.paging import opsgenie, pagerduty
-from veriscope.alert.notify.sns import SigV4Config
+from veriscope.alert.notify.relay.sns import SigV4Config
 from veriscope.app import Config, parse_config
 from veriscope.app.config import (
+    AlertOptions,
     CollectOptions,
+    ForwardingConfig,
     LogOptions,
+    OutsideAlertmanagers,
     ServerOptions,
     StoreConfig,
     TlsOptions,
 )
+from veriscope.app.heartbeat import HeartbeatOptions
 from veriscope.collect import AgentOptions, GlobalConfig, GpuOptions, HostOptions, ScrapeConfig
 from veriscope.collect.scrape import (
     Authorization,
@@ -55,6 +75,8 @@ from veriscope.wire.otlp.metrics import OtlpOptions
 PAGE = "docs/configuration.md"
 FRAMEWORK = "docs/framework.md"
 RECEIVERS = "docs/receivers.md"
+ALERTMANAGER = "docs/alertmanager.md"
+ALERTMANAGER = "docs/alertmanager.md"
 SECTIONS: dict[type, tuple[str, str]] = {
     Config: (PAGE, "Sections"),
     ServerOptions: (PAGE, "`server`"),
@@ -69,6 +91,15 @@ SECTIONS: dict[type, tuple[str, str]] = {
     QueryOptions: (PAGE, "`query`"),
     AgentOptions: ("docs/agent.md", "`agent`"),
     RuleOptions: (PAGE, "`rules`"),
+    AlertOptions: (PAGE, "`alert`"),
+    ForwardingConfig: (PAGE, "`alerting`"),
+    HeartbeatOptions: (PAGE, "`heartbeat`"),
+    AlertingConfig: (ALERTMANAGER, "Sections"),
+    RouteConfig: (ALERTMANAGER, "`route`"),
+    InhibitRule: (ALERTMANAGER, "`inhibit_rules`"),
+    NamedIntervals: (ALERTMANAGER, "`time_intervals`"),
+    TimeIntervalConfig: (ALERTMANAGER, "`time_interval`"),
+    TimesConfig: (ALERTMANAGER, "`times`"),
     LogOptions: (PAGE, "`log`"),
     GlobalConfig: (PAGE, "`global`"),
     ScrapeConfig: (PAGE, "`scrape_configs`"),
@@ -86,6 +117,12 @@ SECTIONS: dict[type, tuple[str, str]] = {
     LoggingOptions: ("docs/logging.md", "Options (`LoggingOptions`)"),
     FrameworkOptions: (FRAMEWORK, "`FrameworkOptions`"),
     DeliveryOptions: (FRAMEWORK, "`DeliveryOptions`"),
+    AlertingConfig: (ALERTMANAGER, "The file"),
+    RouteConfig: (ALERTMANAGER, "`route`"),
+    InhibitRule: (ALERTMANAGER, "`inhibit_rules`"),
+    NamedIntervals: (ALERTMANAGER, "`time_intervals`"),
+    TimeIntervalConfig: (ALERTMANAGER, "A time interval"),
+    TimesConfig: (ALERTMANAGER, "`times`"),
     AlertGlobalConfig: (RECEIVERS, "`global`"),
     ReceiverConfig: (RECEIVERS, "`receivers`"),
     alert_config.RateLimit: (RECEIVERS, "`rate_limit`"),
@@ -121,7 +158,7 @@ SECTIONS: dict[type, tuple[str, str]] = {
     alert_http.OAuth2: (RECEIVERS, "`oauth2`"),
     alert_http.TlsConfig: (RECEIVERS, "`tls_config`"),
     alert_http.HttpHeader: (RECEIVERS, "`http_headers`"),
-    OutsideConfig: (RECEIVERS, "`alertmanagers`"),
+    OutsideAlertmanagers: (RECEIVERS, "`alertmanagers`"),
     StaticAlertmanagers: (RECEIVERS, "`static_configs` (Alertmanagers)"),
 }
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
@@ -140,6 +177,8 @@ def own_fields(kind: type) -> list[msgspec.structs.FieldInfo]:
     shared: set[str] = set()
     if kind is not HttpClientConfig and issubclass(kind, HttpClientConfig):
         shared = {field.name for field in msgspec.structs.fields(HttpClientConfig)}
+    if kind is Config:
+        shared = {"routing"}  # no key: Alertmanager's sections stand there themselves
     return [field for field in msgspec.structs.fields(kind) if field.name not in shared]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from veriscope.alert import AlertGroup
-from veriscope.alert.notify import Acknowledger, Reason, Verdict, load_receivers, smtp
+from veriscope.alert.notify import Acknowledger, Reason, Verdict, load_receivers
+from veriscope.alert.notify.mail import smtp
 from veriscope.alert.notify.paging import pagerduty
 from veriscope.signals import InvalidInputError
 from veriscope.signals.evidence import Evidence

@@ -2,8 +2,6 @@
 
 import msgspec
 
-from veriscope.alert.notify.alertmanager import AlertmanagerConfig
-from veriscope.alert.notify.apprise import AppriseConfig
 from veriscope.alert.notify.chat.discord import DiscordConfig
 from veriscope.alert.notify.chat.msteams import MsTeamsConfig, MsTeamsV2Config
 from veriscope.alert.notify.chat.rocketchat import RocketchatConfig
@@ -12,13 +10,15 @@ from veriscope.alert.notify.chat.telegram import TelegramConfig
 from veriscope.alert.notify.chat.webex import WebexConfig
 from veriscope.alert.notify.chat.wechat import WeChatConfig
 from veriscope.alert.notify.http import HttpConfig, TlsConfig
-from veriscope.alert.notify.mail import EmailConfig
+from veriscope.alert.notify.mail.message import EmailConfig
 from veriscope.alert.notify.paging.opsgenie import OpsgenieConfig
 from veriscope.alert.notify.paging.pagerduty import PagerDutyConfig
 from veriscope.alert.notify.paging.pushover import PushoverConfig
 from veriscope.alert.notify.paging.victorops import VictorOpsConfig
-from veriscope.alert.notify.sns import SnsConfig
-from veriscope.alert.notify.webhook import WebhookConfig
+from veriscope.alert.notify.relay.alertmanager import AlertmanagerConfig
+from veriscope.alert.notify.relay.apprise import AppriseConfig
+from veriscope.alert.notify.relay.sns import SnsConfig
+from veriscope.alert.notify.relay.webhook import WebhookConfig
 from veriscope.signals import Duration, Secret, require_at_least
 
 

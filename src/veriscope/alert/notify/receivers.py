@@ -7,8 +7,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from veriscope.alert.notify.alertmanager import AlertmanagerNotifier
-from veriscope.alert.notify.apprise import AppriseNotifier
 from veriscope.alert.notify.chat.discord import DiscordNotifier
 from veriscope.alert.notify.chat.msteams import MsTeamsNotifier, MsTeamsV2Notifier
 from veriscope.alert.notify.chat.rocketchat import RocketchatNotifier
@@ -18,15 +16,17 @@ from veriscope.alert.notify.chat.webex import WebexNotifier
 from veriscope.alert.notify.chat.wechat import WeChatNotifier
 from veriscope.alert.notify.config import GlobalConfig, RateLimit, ReceiverConfig
 from veriscope.alert.notify.delivery import Delivery, DeliveryOptions, Receiver
-from veriscope.alert.notify.mail import EmailConfig, EmailNotifier
+from veriscope.alert.notify.mail.message import EmailConfig, EmailNotifier
 from veriscope.alert.notify.outcome import Notifier
 from veriscope.alert.notify.paging.opsgenie import OpsgenieNotifier
 from veriscope.alert.notify.paging.pagerduty import PagerDutyNotifier
 from veriscope.alert.notify.paging.pushover import PushoverNotifier
 from veriscope.alert.notify.paging.victorops import VictorOpsNotifier
+from veriscope.alert.notify.relay.alertmanager import AlertmanagerNotifier
+from veriscope.alert.notify.relay.apprise import AppriseNotifier
+from veriscope.alert.notify.relay.sns import SnsNotifier
+from veriscope.alert.notify.relay.webhook import WebhookNotifier
 from veriscope.alert.notify.sending import Surroundings
-from veriscope.alert.notify.sns import SnsNotifier
-from veriscope.alert.notify.webhook import WebhookNotifier
 from veriscope.signals import Clock, InvalidInputError, SystemClock, decode_unit
 from veriscope.signals.log import get_log
 from veriscope.signals.yaml_documents import decode_yaml

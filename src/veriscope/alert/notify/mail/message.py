@@ -13,9 +13,9 @@ import msgspec
 from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.evidence import evidence_lines, evidence_links, evidence_text
 from veriscope.alert.notify.http import TlsConfig
+from veriscope.alert.notify.mail.smtp import Letter, Login, SmtpServer, deliver, host_and_port
 from veriscope.alert.notify.outcome import Outcome, Reason
 from veriscope.alert.notify.sending import SecretUnreadableError, Sending, Surroundings
-from veriscope.alert.notify.smtp import Letter, Login, SmtpServer, deliver, host_and_port
 from veriscope.signals import Secret
 from veriscope.signals.evidence import Evidence
 

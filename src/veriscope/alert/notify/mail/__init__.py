@@ -1,0 +1,1 @@
+"""Email: messages, and the mail servers that take them."""

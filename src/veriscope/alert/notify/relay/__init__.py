@@ -1,0 +1,1 @@
+"""Receivers that are programs, and hand alerts on."""
