@@ -114,7 +114,7 @@ def load_receivers(
     defaults = absolute_files(file.global_, directory)
     clock = clock or SystemClock()
     options = options or DeliveryOptions()
-    templates = NotificationTemplates((), "")
+    templates = NotificationTemplates((), "", clock)
     found = {}
     for config in absolute_files(file.receivers, directory):
         try:
