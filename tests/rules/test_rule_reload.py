@@ -159,8 +159,8 @@ async def test_other_external_labels_change_what_is_sent(running: Running) -> No
 async def test_alerts_are_counted_by_state(running: Running) -> None:
     """Those that are pending or firing."""
     value = running.registry.get_sample_value
-    assert value("veriscope_alerts", {"state": "firing"}) == 2
-    assert value("veriscope_alerts", {"state": "pending"}) == 0
+    assert value("veriscope_rule_alerts", {"state": "firing"}) == 2
+    assert value("veriscope_rule_alerts", {"state": "pending"}) == 0
     labels = {"rule_group": "r.yml;g0"}
     assert value("veriscope_rule_group_interval_seconds", labels) == 0.02
     await running.until(lambda: value("veriscope_rule_group_iterations_total", labels))

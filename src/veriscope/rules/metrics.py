@@ -85,7 +85,7 @@ class _AlertMetrics(Collector):
             alert.state for group in self._states() for rule in group.rules for alert in rule.active
         )
         family = GaugeMetricFamily(
-            "veriscope_alerts", "Alerts of the rules, by what they are.", labels=["state"]
+            "veriscope_rule_alerts", "Alerts of the rules, by what they are.", labels=["state"]
         )
         for state in (AlertState.PENDING, AlertState.FIRING):
             family.add_metric([state], found[state])
