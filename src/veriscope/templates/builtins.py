@@ -110,8 +110,11 @@ def joined(values: Sequence[Value]) -> str:
     return str(output)
 
 
-def _call(*_: Value) -> Value:
-    raise CallError("non-function as the first argument: templates here have no function values")
+def _call(callee: Value, *_: Value) -> Value:
+    """Refuse, as Go does: no value that a template can have is a function."""
+    if callee is None:
+        raise CallError("call of nil")
+    raise CallError(f"non-function of type {type_name(callee)}")
 
 
 def _decides(*_: Value) -> Value:

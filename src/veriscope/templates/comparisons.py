@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from veriscope.templates.functions import CallError, Function, Kind
+from veriscope.templates.printing import text_of
 from veriscope.templates.values import Value, type_name
 
 
@@ -24,13 +25,13 @@ def equal(first: Value, *others: Value) -> bool:
 
 def _same(first: Value, second: Value) -> bool:
     kinds = _basic(first), _basic(second)
-    if None in (first, second):
+    if first is None or second is None:
         return first is None and second is None
-    for value in (first, second):
-        if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
-            raise CallError(f"non-comparable type {type_name(value)}")
     if kinds[0] != kinds[1]:
         raise CallError("incompatible types for comparison")
+    for value in (first, second):
+        if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
+            raise CallError(f"non-comparable type {text_of(value)}: {type_name(value)}")
     return bool(first == second)
 
 

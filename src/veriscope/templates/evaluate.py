@@ -26,12 +26,12 @@ from veriscope.templates.nodes import (
     Template,
     Text,
     Variable,
+    spell,
 )
 from veriscope.templates.text_writer import TextWriter
 from veriscope.templates.values import Record, SafeHtml, StringMap, Value, is_true, type_name
 
 _MAX_DEPTH: Final = 100
-_LONGEST_SHOWN: Final = 20
 
 
 class _Absent:
@@ -389,9 +389,7 @@ class Execution:
             return self._fail(f"{context}{error}")
 
     def _source(self, node: Operand | Command | Invocation) -> str:
-        if isinstance(node, Invocation):
-            return f"{{{{template {quote(node.name)}}}}}"
-        return self._template.source[node.start : node.end].strip()
+        return spell(node, self._template.source)
 
     def _shown(self, value: Value) -> str:
         return str(self.functions["print"].call(value))
@@ -404,8 +402,6 @@ class Execution:
         before = template.source[: node.start]
         line, column = before.count("\n") + 1, len(before[before.rfind("\n") + 1 :].encode())
         shown = self._source(node)
-        if len(shown) > _LONGEST_SHOWN:
-            shown = shown[:_LONGEST_SHOWN] + "..."
         raise TemplateError(
             f"template: {template.source_name}:{line}:{column}: executing {quote(template.name)}"
             f" at <{shown}>: {message}"

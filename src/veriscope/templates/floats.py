@@ -56,3 +56,23 @@ def _fixed(digits: str, exponent: int) -> str:
 def _scientific(digits: str, exponent: int, letter: str) -> str:
     point = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{digits[0]}{point}{letter}{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+def hexadecimal(value: float, verb: str) -> str:
+    """Return *value* by the verbs x and X: 0x1.8p+00."""
+    if (name := special(value)) is not None:
+        return name
+    mantissa, _, power = value.hex().partition("p")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = fraction.rstrip("0")
+    exponent = int(power)
+    if whole.endswith("0x0") and fraction:  # subnormal: Go has a leading 1
+        sign = "-" if value < 0 else ""
+        number, bits = int(fraction, 16), 4 * len(fraction)
+        shift = bits - number.bit_length() + 1
+        exponent -= shift
+        rest = (number << shift) - (1 << bits)
+        whole, fraction = f"{sign}0x1", f"{rest:0{len(fraction)}x}".rstrip("0")
+    point = f".{fraction}" if fraction else ""
+    spelled = f"{whole}{point}p{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    return spelled.upper() if verb == "X" else spelled

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from veriscope.templates.constants import quote
 from veriscope.templates.values import Value
 
 
@@ -147,3 +148,25 @@ class Template:
     def is_empty(self) -> bool:
         """Whether there is nothing but space in it: such a definition replaces no other."""
         return all(isinstance(node, Text) and not node.text.strip() for node in self.body)
+
+
+def spell(node: Operand | Command | Invocation, source: str) -> str:
+    """Return *node* as Go prints it, its parts taken from *source*."""
+    match node:
+        case Pipe():
+            stages = " | ".join(spell(command, source) for command in node.commands)
+            sign = "=" if node.assigns else ":="
+            return f"{', '.join(node.variables)} {sign} {stages}" if node.variables else stages
+        case Command():
+            return " ".join(_within(operand, source) for operand in node.operands)
+        case Chain():
+            return f"{_within(node.of, source)}.{'.'.join(node.names)}"
+        case Invocation():
+            pipe = "" if node.pipe is None else f" {spell(node.pipe, source)}"
+            return f"{{{{template {quote(node.name)}{pipe}}}}}"
+    return source[node.start : node.end]
+
+
+def _within(operand: Operand, source: str) -> str:
+    spelled = spell(operand, source)
+    return f"({spelled})" if isinstance(operand, Pipe) else spelled

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from veriscope.templates.constants import quote
-from veriscope.templates.floats import spell
+from veriscope.templates.floats import hexadecimal, spell
 from veriscope.templates.limits import Output
 from veriscope.templates.times import GoDuration, GoTime, Named
 from veriscope.templates.values import Record, Value, type_name
@@ -18,7 +18,10 @@ _VERB: Final = re.compile(
     re.DOTALL,
 )
 _LARGEST: Final = 1_000_000
+_BAD_INDEX: Final = "%!(BADINDEX)"
 _MAX_DEPTH: Final = 50
+_NAMED_FIELDS: Final = "N"
+"""The flag that `+` comes to with `%v`: structs with the names of their fields, no signs."""
 _BASES: Final = {"d": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
 
 
@@ -99,6 +102,8 @@ class _Printf:
             flags, width = flags + "-", -width
         if "-" in flags:
             flags = flags.replace("0", "")
+        if match["verb"] == "v":
+            flags = flags.replace("+", _NAMED_FIELDS)
         precision = self._number(match["precision"], "PREC", notes) if match["point"] else None
         if match["point"] and precision is None:
             precision = 0
@@ -109,12 +114,11 @@ class _Printf:
             return "".join(notes) + "%!(NOVERB)"
         if verb == "%":
             return "%"
-        return "".join(notes) + self._operand(Format(verb, flags, width, precision), notes)
+        if _BAD_INDEX in notes:
+            return f"%!{verb}(BADINDEX)"
+        return "".join(notes) + self._operand(Format(verb, flags, width, precision))
 
-    def _operand(self, form: Format, notes: list[str]) -> str:
-        if "%!(BADINDEX)" in notes or (self._reordered and self._next < 0):
-            notes.clear()
-            return f"%!{form.verb}(BADINDEX)"
+    def _operand(self, form: Format) -> str:
         if self._next >= len(self._values):
             return f"%!{form.verb}(MISSING)"
         value = self._values[self._next]
@@ -126,7 +130,7 @@ class _Printf:
         if 1 <= number <= len(self._values):
             self._next = number - 1
         else:
-            notes.append("%!(BADINDEX)")
+            notes.append(_BAD_INDEX)
 
     def _number(self, text: str | None, name: str, notes: list[str]) -> int | None:
         if text is None:
@@ -187,7 +191,7 @@ def _pair(key: str, value: Value, form: Format, depth: int) -> str:
 
 def _record(value: Record, form: Format, depth: int) -> str:
     shown = [
-        (f"{name}:" if "+" in form.flags else "") + write(one, form, depth + 1)
+        (f"{name}:" if _NAMED_FIELDS in form.flags else "") + write(one, form, depth + 1)
         for name, one in value.fields.items()
     ]
     return f"{{{' '.join(shown)}}}"
@@ -195,7 +199,8 @@ def _record(value: Record, form: Format, depth: int) -> str:
 
 def _bad(value: Value, form: Format) -> str:
     """Mark that the verb is none of the value's type."""
-    return f"%!{form.verb}({type_name(value)}={write(value, _PLAIN)})"
+    shown = write(value, replace(form, verb="v"))
+    return f"%!{form.verb}({type_name(value)}={shown})"
 
 
 def _bool(value: bool, form: Format) -> str:  # noqa: FBT001 - a value like others
@@ -209,7 +214,7 @@ def _int(value: int, form: Format) -> str:
     if verb in _BASES:
         return _integer(value, form, verb)
     if verb == "U":
-        return form.pad(f"U+{value:04X}")
+        return form.pad(f"U+{value & 0xFFFF_FFFF_FFFF_FFFF:04X}")
     if verb not in "cq":
         return _bad(value, form)
     rune = chr(value) if 0 <= value <= 0x10FFFF else "\ufffd"  # noqa: PLR2004 - code points
@@ -223,7 +228,7 @@ def _integer(value: int, form: Format, verb: str) -> str:
     digits = format(abs(value), _BASES[verb])
     if form.precision is not None:
         digits = "" if form.precision == 0 and value == 0 else digits.rjust(form.precision, "0")
-        form = Format(form.verb, form.flags.replace("0", ""), form.width)
+        form = replace(form, flags=form.flags.replace("0", ""))
     elif "0" in form.flags and form.width is not None:
         digits = digits.rjust(form.width - len(sign), "0")
     prefix = {"x": "0x", "X": "0X", "o": "0", "b": "0b"}.get(verb, "") if "#" in form.flags else ""
@@ -232,16 +237,16 @@ def _integer(value: int, form: Format, verb: str) -> str:
 
 def _float(value: float, form: Format) -> str:
     verb = "g" if form.verb == "v" else form.verb
-    if verb not in "eEfFgG":
+    if verb not in "eEfFgGxX":
         return _bad(value, form)
     precision = form.precision
-    if precision is None and verb not in "gG":
+    if precision is None and verb not in "gGxX":
         precision = 6
-    shown = spell(value, verb, precision)
+    shown = hexadecimal(value, verb) if verb in "xX" else spell(value, verb, precision)
     if not shown.startswith(("-", "+")):
         shown = ("+" if "+" in form.flags else " " if " " in form.flags else "") + shown
     if not shown[-1].isdigit():  # no zeros before what is no number
-        form = Format(form.verb, form.flags.replace("0", ""), form.width)
+        form = replace(form, flags=form.flags.replace("0", ""))
     return form.pad(shown, numeric=True)
 
 
@@ -255,7 +260,10 @@ def _string(value: str, form: Format) -> str:
         return form.pad(quote(cut, ascii_only="+" in form.flags))
     if form.verb in "xX":
         raw = value.encode("utf-8", "replace")[: form.precision]
-        shown = raw.hex(" ") if " " in form.flags else raw.hex()
+        prefix = "0x" if "#" in form.flags and raw else ""
+        shown = prefix + (raw.hex(" ") if " " in form.flags else raw.hex())
+        if " " in form.flags and prefix:
+            shown = shown.replace(" ", " 0x")
         return form.pad(shown.upper() if form.verb == "X" else shown)
     return _bad(value, form)
 

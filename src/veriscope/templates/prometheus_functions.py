@@ -21,7 +21,8 @@ _SMALL: Final = ("m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY: Final = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 _WORD_START: Final = re.compile(r"(?<!\w)\w")
 _FLOAT: Final = re.compile(
-    r"[+-]?(?:\d*\.?\d*(?:e[+-]?\d+)?|inf|infinity|nan|0x[0-9a-f]*\.?[0-9a-f]*p[+-]?\d+)",
+    r"[+-]?(?:(?:\d(?:_?\d)*)?\.?(?:\d(?:_?\d)*)?(?:e[+-]?\d+)?|inf|infinity|nan"
+    r"|0x[0-9a-f]*\.?[0-9a-f]*p[+-]?\d+)",
     re.IGNORECASE | re.ASCII,
 )
 
