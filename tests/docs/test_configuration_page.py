@@ -16,14 +16,6 @@ from veriscope.alert.config import (
     TimeIntervalConfig,
 )
 from veriscope.alert.config.time_intervals import TimesConfig
-from veriscope.alert.config import (
-    AlertingConfig,
-    InhibitRule,
-    NamedIntervals,
-    RouteConfig,
-    TimeIntervalConfig,
-)
-from veriscope.alert.config.time_intervals import TimesConfig
 from veriscope.alert.notify import (
     DeliveryOptions,
     ReceiverConfig,
@@ -76,7 +68,6 @@ PAGE = "docs/configuration.md"
 FRAMEWORK = "docs/framework.md"
 RECEIVERS = "docs/receivers.md"
 ALERTMANAGER = "docs/alertmanager.md"
-ALERTMANAGER = "docs/alertmanager.md"
 SECTIONS: dict[type, tuple[str, str]] = {
     Config: (PAGE, "Sections"),
     ServerOptions: (PAGE, "`server`"),
@@ -117,12 +108,6 @@ SECTIONS: dict[type, tuple[str, str]] = {
     LoggingOptions: ("docs/logging.md", "Options (`LoggingOptions`)"),
     FrameworkOptions: (FRAMEWORK, "`FrameworkOptions`"),
     DeliveryOptions: (FRAMEWORK, "`DeliveryOptions`"),
-    AlertingConfig: (ALERTMANAGER, "The file"),
-    RouteConfig: (ALERTMANAGER, "`route`"),
-    InhibitRule: (ALERTMANAGER, "`inhibit_rules`"),
-    NamedIntervals: (ALERTMANAGER, "`time_intervals`"),
-    TimeIntervalConfig: (ALERTMANAGER, "A time interval"),
-    TimesConfig: (ALERTMANAGER, "`times`"),
     AlertGlobalConfig: (RECEIVERS, "`global`"),
     ReceiverConfig: (RECEIVERS, "`receivers`"),
     alert_config.RateLimit: (RECEIVERS, "`rate_limit`"),
@@ -164,12 +149,17 @@ SECTIONS: dict[type, tuple[str, str]] = {
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
-def structs_in(kind: Any) -> set[type]:
-    """Return the option types that *kind* leads to, itself included."""
+def structs_in(kind: Any, found: set[type] | None = None) -> set[type]:
+    """Return the option types that *kind* leads to, itself included; routes hold routes."""
+    found = set() if found is None else found
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = msgspec.structs.fields(kind)
-        return {kind}.union(*(structs_in(field.type) for field in fields))
-    return set().union(*(structs_in(part) for part in getattr(kind, "__args__", ())))
+        if kind not in found:
+            found.add(kind)
+            for field in msgspec.structs.fields(kind):
+                structs_in(field.type, found)
+    for part in getattr(kind, "__args__", ()):
+        structs_in(part, found)
+    return found
 
 
 def own_fields(kind: type) -> list[msgspec.structs.FieldInfo]:

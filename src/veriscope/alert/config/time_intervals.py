@@ -25,9 +25,9 @@ Span = tuple[int, int]
 class TimesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the day, such as 09:00 to 17:00; its end is not part of it."""
 
-    start_time: str = ""
+    start_time: str
     """`HH:MM`, from 00:00."""
-    end_time: str = ""
+    end_time: str
     """`HH:MM`, up to 24:00."""
 
     def __post_init__(self) -> None:
@@ -93,14 +93,14 @@ class TimeIntervalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class NamedIntervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of `time_intervals` or `mute_time_intervals`."""
 
-    name: str = ""
+    name: str
     """What routes call it."""
     time_intervals: tuple[TimeIntervalConfig, ...] = ()
     """The times; one of them is enough."""
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("a time interval needs a name; give `name`")
+            raise ValueError("the name of a time interval is empty; give one")
 
 
 def _minute(text: str) -> int:
