@@ -17,6 +17,7 @@ Step: TypeAlias = str | int
 _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
 _ANY: Final = "..."  # msgspec's word for some key of a mapping
 _NULL: Final = "tag:yaml.org,2002:null"
+_MERGE: Final = "tag:yaml.org,2002:merge"  # of the key `<<`
 _START: Final = yaml.Mark("", 0, 0, 0, None, None)
 _SWITCHES: Final = {"yes": True, "on": True, "no": False, "off": False}
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -94,6 +95,8 @@ def _convert(data: Any, root: yaml.Node, name: str, kind: type[T], *, as_text: b
 def _texts(node: yaml.Node) -> Any:
     """Return *node* with every scalar as its text; a key without a value is as if not given."""
     if isinstance(node, yaml.MappingNode):
+        if any(key.tag == _MERGE for key, _ in node.value):
+            yaml.SafeLoader("").flatten_mapping(node)
         pairs = [(key.value, _texts(value)) for key, value in node.value]
         return {key: value for key, value in pairs if value is not None}
     if isinstance(node, yaml.SequenceNode):

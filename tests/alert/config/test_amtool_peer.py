@@ -97,6 +97,14 @@ GOOD = {
         route: {receiver: all, routes: [{matchers: &m ['a=b']}, {matchers: *m}]}
         RECEIVERS
         """,
+    "merge key": """
+        route: {receiver: a}
+        receivers:
+        - name: a
+          webhook_configs: [&hook {url: 'http://x.example/', send_resolved: true}]
+        - name: b
+          webhook_configs: [{<<: *hook, send_resolved: false}]
+        """,
     "unused name twice in lists": """
         route: {receiver: all, routes: [{mute_time_intervals: [n, n]}]}
         time_intervals: [{name: n}]
@@ -160,6 +168,7 @@ BAD = {
     "key twice": "route: {receiver: all}\nroute: {receiver: all}\nRECEIVERS",
     "not YAML": "route: {receiver: all\nRECEIVERS",
     "a list": "- route",
+    "merge of a text": "route: {receiver: all, <<: text}\nRECEIVERS",
     "route is a list": "route: [{receiver: all}]\nRECEIVERS",
     "group_by is a text": "route: {receiver: all, group_by: a}\nRECEIVERS",
     "group_by twice": "route: {receiver: all, group_by: [a, a]}\nRECEIVERS",
