@@ -146,17 +146,17 @@ SECTIONS: dict[type, tuple[str, str]] = {
     OutsideAlertmanagers: (RECEIVERS, "`alertmanagers`"),
     StaticAlertmanagers: (RECEIVERS, "`static_configs` (Alertmanagers)"),
 }
+OTHER_FILES = ("# prometheus.yml\n", "# rules.yml\n", "# rules.test.yml\n", "# slos.yml\n")
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
 def structs_in(kind: Any, found: set[type] | None = None) -> set[type]:
     """Return the option types that *kind* leads to, itself included; routes hold routes."""
     found = set() if found is None else found
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if kind not in found:
-            found.add(kind)
-            for field in msgspec.structs.fields(kind):
-                structs_in(field.type, found)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in found:
+        found.add(kind)
+        for field in msgspec.structs.fields(kind):
+            structs_in(field.type, found)
     for part in getattr(kind, "__args__", ()):
         structs_in(part, found)
     return found
@@ -226,12 +226,12 @@ def test_options_are_documented_with_their_defaults(documents: dict[str, Any], k
 
 
 def test_examples_of_configuration_are_read(documents: dict[str, Any]) -> None:
-    """Each YAML example is a configuration, unless it says that it is Prometheus'."""
+    """Each YAML example is a configuration, unless it says that it is another file."""
     examples = [
         (name, block)
         for name, document in documents.items()
         for block in document.blocks("yaml")
-        if not block.startswith(("# prometheus.yml\n", "# rules.yml\n"))
+        if not block.startswith(OTHER_FILES)
     ]
     assert examples
     for name, block in examples:

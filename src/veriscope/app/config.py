@@ -215,7 +215,14 @@ def load_config(path: Path, *, environment: Mapping[str, str] = _NO_ENVIRONMENT)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     config = parse_config(text, str(path), path.parent, environment=environment)
-    return _resolve_paths(config, path.parent)
+    config = _resolve_paths(config, path.parent)
+    if config.alert.config_file is None:
+        return config
+    try:
+        routing = load_alerting_config(Path(config.alert.config_file), environment=environment)
+    except DocumentError as error:
+        raise ConfigError(str(error)) from error
+    return replace(config, routing=routing)
 
 
 def parse_config(
@@ -225,23 +232,20 @@ def parse_config(
     *,
     environment: Mapping[str, str] = _NO_ENVIRONMENT,
 ) -> Config:
-    """Read the file's *text*; *name* is what errors call it. Raises `ConfigError`."""
+    """Read the file's *text* alone; *name* is what errors call it. Raises `ConfigError`."""
     try:
         own, theirs = _split(compose_yaml(text, name))
         _refuse_routing(own, name)
         config = decode_node(own, name, Config)
-        if (file := config.alert.config_file) is not None:
-            if theirs.value:
-                line = theirs.value[0][0].start_mark.line + 1
-                raise ConfigError(
-                    f"{name}:{line}: `{theirs.value[0][0].value}` stands here and in"
-                    " `alert.config_file` too; remove one of them"
-                )
-            routing = load_alerting_config(directory / file, environment=environment)
-        elif theirs.value:
-            routing = decode_alerting_config(theirs, name, directory, environment=environment)
-        else:
+        if not theirs.value:
             return config
+        if config.alert.config_file is not None:
+            section = theirs.value[0][0]
+            raise ConfigError(
+                f"{name}:{section.start_mark.line + 1}: `{section.value}` stands here and in"
+                " `alert.config_file` too; remove one of them"
+            )
+        routing = decode_alerting_config(theirs, name, directory, environment=environment)
     except DocumentError as error:
         raise ConfigError(str(error)) from error
     return replace(config, routing=routing)
