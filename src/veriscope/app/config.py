@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import re2
@@ -39,6 +39,7 @@ from veriscope.wire.otlp.metrics.options import OtlpOptions
 _SHORTEST_MS: Final = 50
 _ROUTING: Final = frozenset(AlertingConfig.__struct_encode_fields__) - {"global"}
 _ROUTING_GLOBAL: Final = frozenset(RoutingGlobal.__struct_encode_fields__)
+_Pair: TypeAlias = tuple[yaml.Node, yaml.Node]
 _NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -251,11 +252,12 @@ def parse_config(
     return replace(config, routing=routing)
 
 
-def _split(root: yaml.Node) -> tuple[yaml.MappingNode, yaml.MappingNode]:
+def _split(root: yaml.Node) -> tuple[yaml.Node, yaml.MappingNode]:
     """Return what of a file is the server's own, and what is Alertmanager's."""
     if not isinstance(root, yaml.MappingNode):
         return root, _part(root, [])
-    own, theirs = [], []
+    own: list[_Pair] = []
+    theirs: list[_Pair] = []
     for key, value in root.value:
         if key.value in _ROUTING:
             theirs.append((key, value))
@@ -269,7 +271,7 @@ def _split(root: yaml.Node) -> tuple[yaml.MappingNode, yaml.MappingNode]:
     return _part(root, own), _part(root, theirs)
 
 
-def _part(node: yaml.Node, pairs: list[tuple[yaml.Node, yaml.Node]]) -> yaml.MappingNode:
+def _part(node: yaml.Node, pairs: list[_Pair]) -> yaml.MappingNode:
     return yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
 
 

@@ -18,7 +18,7 @@ _UNKNOWN: Final = re.compile(r"unknown field `(.+)`")
 _ANY: Final = "..."  # msgspec's word for some key of a mapping
 _NULL: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"  # of the key `<<`
-_START: Final = yaml.Mark("", 0, 0, 0, None, None)
+_START: Final = yaml.Mark("", 0, 0, 0, None, 0)
 _SWITCHES: Final = {"yes": True, "on": True, "no": False, "off": False}
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
@@ -38,11 +38,11 @@ def decode_yaml(text: str, name: str, kind: type[T], *, as_text: bool = False) -
     return decode_node(compose_yaml(text, name), name, kind, as_text=as_text)
 
 
-def compose_yaml(text: str, name: str) -> yaml.MappingNode:
+def compose_yaml(text: str, name: str) -> yaml.Node:
     """
     Return the tree of *text*, an empty one for an empty document; *name* is what errors call it.
 
-    Raises `DocumentError` for what is no YAML, gives a key twice, or is no mapping.
+    Raises `DocumentError` for what is no YAML, or gives a key twice.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
