@@ -41,7 +41,7 @@ def build_receivers(
     config: AlertingConfig, *, clock: Clock, registry: CollectorRegistry, external_url: str
 ) -> Built:
     """Return the notifiers of *config*; raises `InvalidInputError`."""
-    templates = NotificationTemplates(read_templates(config), external_url)
+    templates = NotificationTemplates(read_templates(config), external_url, clock)
     return {
         each.name: build_notifiers(each, config.global_, clock, templates, registry)
         for each in config.receivers
