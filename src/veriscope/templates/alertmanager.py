@@ -6,13 +6,13 @@ from importlib import resources
 from typing import Final
 
 from veriscope.signals import Clock, SystemClock
-from veriscope.templates.alertmanager_functions import FUNCTIONS, functions
-from veriscope.templates.evaluate import Execution, Writer
+from veriscope.templates.functions.alertmanager import FUNCTIONS, functions
+from veriscope.templates.functions.limits import Budget
 from veriscope.templates.html.writer import HtmlWriter
-from veriscope.templates.limits import Budget
-from veriscope.templates.nodes import Template
-from veriscope.templates.parser import parse
-from veriscope.templates.text_writer import TextWriter
+from veriscope.templates.language.evaluate import Execution, Writer
+from veriscope.templates.language.nodes import Template
+from veriscope.templates.language.parser import parse
+from veriscope.templates.language.text_writer import TextWriter
 from veriscope.templates.times import GoTime
 from veriscope.templates.values import Record
 

@@ -31,7 +31,7 @@ def number(text: str) -> int | float:
     except ValueError as error:
         if "overflow" in str(error):
             raise
-        raise ValueError(f"bad number syntax: {quote(text)}") from error
+        raise ValueError(f"illegal number syntax: {quote(text)}") from error
 
 
 def _integer(text: str) -> int:

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from veriscope.signals import InvalidInputError, Labels
 from veriscope.templates.errors import TemplateError
-from veriscope.templates.evaluate import Execution
-from veriscope.templates.functions import CallError, Function, Kind
-from veriscope.templates.limits import Budget
-from veriscope.templates.nodes import Template
-from veriscope.templates.parser import parse
-from veriscope.templates.prometheus_functions import FUNCTIONS
-from veriscope.templates.text_writer import TextWriter
+from veriscope.templates.functions.calls import CallError, Function, Kind
+from veriscope.templates.functions.limits import Budget
+from veriscope.templates.functions.prometheus import FUNCTIONS
+from veriscope.templates.language.evaluate import Execution
+from veriscope.templates.language.nodes import Template
+from veriscope.templates.language.parser import parse
+from veriscope.templates.language.text_writer import TextWriter
 from veriscope.templates.values import Listing, Record, StringMap, Value
 
 Query: TypeAlias = Callable[[str], Sequence[tuple[Labels, float]]]

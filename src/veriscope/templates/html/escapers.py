@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from veriscope.templates.builtins import joined
+from veriscope.templates.functions.builtins import joined
 from veriscope.templates.values import SafeHtml, SafeUrl, Value
 
 UNSAFE: Final = "ZgotmplZ"

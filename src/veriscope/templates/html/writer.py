@@ -9,9 +9,9 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-from veriscope.templates.functions import CallError
+from veriscope.templates.functions.calls import CallError
+from veriscope.templates.functions.limits import Output
 from veriscope.templates.html import escapers
-from veriscope.templates.limits import Output
 from veriscope.templates.values import Value
 
 

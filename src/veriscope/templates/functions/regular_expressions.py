@@ -6,9 +6,23 @@ from typing import Any, Final
 
 import re2
 
-from veriscope.templates.functions import CallError
-from veriscope.templates.limits import Output
+from veriscope.templates.constants import quote
+from veriscope.templates.functions.calls import CallError
+from veriscope.templates.functions.limits import Output
 
+_WORDS: Final = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "invalid escape sequence": "invalid escape sequence",
+    "invalid character class range": "invalid character class range",
+    "unexpected )": "unexpected )",
+}
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 
 
@@ -21,7 +35,14 @@ def _compile(pattern: str) -> Any:
     except re2.error as error:
         detail = error.args[0] if error.args else error
         text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
-        raise CallError(f"error parsing regexp: {text}: `{pattern}`") from error
+        raise CallError(f"error parsing regexp: {_in_the_words_of_go(text)}") from error
+
+
+def _in_the_words_of_go(fault: str) -> str:
+    for ours, theirs in _WORDS.items():
+        if fault.startswith(ours):
+            return f"{theirs}: `{fault.removeprefix(ours).removeprefix(': ')}`"
+    return fault
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -31,7 +52,11 @@ def matches(pattern: str, text: str) -> bool:
 
 def replace_all(pattern: str, replacement: str, text: str) -> str:
     """Return *text* with each match replaced; `$1`, `${name}` and `$$` as in Go."""
-    found, output, at = _compile(pattern), Output(), 0
+    try:
+        found = _compile(pattern)
+    except CallError as error:
+        raise CallError(f"regexp: Compile({_shown(pattern)}): {error}") from error
+    output, at = Output(), 0
     text = _plain(text)
     for match in found.finditer(text):
         if match.end() == at and match.start() == at > 0:
@@ -41,6 +66,10 @@ def replace_all(pattern: str, replacement: str, text: str) -> str:
         at = match.end()
     output.add(text[at:])
     return str(output)
+
+
+def _shown(pattern: str) -> str:
+    return quote(pattern) if "`" in pattern else f"`{pattern}`"
 
 
 def _expand(replacement: str, match: Any) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from veriscope.templates.functions import CallError, Function, Kind
-from veriscope.templates.printing import text_of
+from veriscope.templates.functions.calls import CallError, Function, Kind
+from veriscope.templates.functions.printing import text_of
 from veriscope.templates.values import Value, type_name
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from veriscope.templates.constants import quote
-from veriscope.templates.floats import hexadecimal, spell
-from veriscope.templates.limits import Output
+from veriscope.templates.functions.floats import hexadecimal, spell
+from veriscope.templates.functions.limits import Output
 from veriscope.templates.times import GoDuration, GoTime, Named
 from veriscope.templates.values import Record, Value, type_name
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from veriscope.templates.constants import quote
 from veriscope.templates.errors import TemplateError
 
 
@@ -165,7 +166,7 @@ class Lexer:
             token = self._next(at)
             depth += (token.kind is Kind.OPEN) - (token.kind is Kind.CLOSE)
             if depth < 0:
-                raise self.error(at, "unexpected right paren")
+                raise self.error(at, 'unexpected ")" in command')
             self._tokens.append(token)
             at += len(token.text)
         if depth:
@@ -205,9 +206,10 @@ class Lexer:
             return "unclosed action"
         if character == ":":
             return "expected :="
-        return _UNFINISHED.get(
-            character, f"unexpected bad character {_character(character)} in command"
-        )
+        if character in _UNFINISHED:
+            return _UNFINISHED[character]
+        shown = quote(character) if character.isprintable() else _character(character)
+        return f"unexpected {shown} in command"
 
 
 def _character(character: str) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_plus
 
-from veriscope.templates.builtins import BUILTINS
-from veriscope.templates.functions import CallError, Function, Kind
-from veriscope.templates.limits import Output
-from veriscope.templates.prometheus_functions import humanize_duration, title
-from veriscope.templates.regular_expressions import matches, replace_all
+from veriscope.templates.functions.builtins import BUILTINS
+from veriscope.templates.functions.calls import CallError, Function, Kind
+from veriscope.templates.functions.limits import Output
+from veriscope.templates.functions.prometheus import humanize_duration, title, to_lower, to_upper
+from veriscope.templates.functions.regular_expressions import matches, replace_all
 from veriscope.templates.times import GoDuration, GoTime, Named
 from veriscope.templates.values import Record, SafeHtml, SafeUrl, Value, type_name
 
@@ -97,8 +97,8 @@ def functions(now: GoTime) -> Mapping[str, Function]:
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
     **BUILTINS,
-    "toUpper": Function(str.upper, _TEXT),
-    "toLower": Function(str.lower, _TEXT),
+    "toUpper": Function(to_upper, _TEXT),
+    "toLower": Function(to_lower, _TEXT),
     "title": Function(title, _TEXT),
     "trimSpace": Function(str.strip, _TEXT),
     "join": Function(_join, (Kind.STRING, Kind.STRINGS)),

@@ -1,4 +1,9 @@
-"""What a template is made of, each part with its place; Go's parse tree."""
+"""
+What a template is made of, each part with its place; Go's parse tree.
+
+`start` and `end` say which text a node is. The `place` of fields is the one that Go names in
+errors: that of the first name which follows another.
+"""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -40,6 +45,7 @@ class FieldOf:
 
     start: int
     end: int
+    place: int
     names: tuple[str, ...]
 
 
@@ -49,6 +55,7 @@ class Variable:
 
     start: int
     end: int
+    place: int
     name: str
     names: tuple[str, ...]
 
@@ -59,6 +66,7 @@ class Chain:
 
     start: int
     end: int
+    place: int
     of: "Operand"
     names: tuple[str, ...]
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from veriscope.templates.functions import CallError
+from veriscope.templates.functions.calls import CallError
 
 MAX_OUTPUT_BYTES: Final = 1 << 20
 MAX_STEPS: Final = 100_000

@@ -84,3 +84,32 @@ _IS: Final[Mapping[Kind, Callable[[Value], bool]]] = {
     Kind.TIME: lambda value: isinstance(value, GoTime),
     Kind.DURATION: lambda value: isinstance(value, GoDuration),
 }
+
+
+def constant_as(value: Value, kind: Kind, spelled: str) -> Value:
+    """
+    Return the constant *value*, *spelled* in a template, as a *kind*; raises `CallError`.
+
+    A constant has no type of its own: 1 is a float where one is wanted, and 1.0 an int.
+    """
+    if value is None and kind not in _TAKE_NIL:
+        raise CallError(f"cannot assign nil to {kind}")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is Kind.FLOAT and is_number:
+        return float(value)
+    if kind is Kind.INT and is_number and float(value).is_integer():
+        return int(value)
+    if value is None or wrong_type(value, kind) is None:
+        return value
+    if kind in _WANTED:
+        raise CallError(f"expected {_WANTED[kind]}; found {spelled}")
+    raise CallError(f"can't handle {spelled} for arg of type {kind}")
+
+
+_TAKE_NIL: Final = frozenset({Kind.ANY, Kind.STRINGS, Kind.VECTOR, Kind.SAMPLE})
+_WANTED: Final = {
+    Kind.STRING: "string",
+    Kind.INT: "integer",
+    Kind.FLOAT: "float",
+    Kind.BOOL: "bool",
+}

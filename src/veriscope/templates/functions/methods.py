@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from veriscope.templates.functions import CallError, Function, Kind
+from veriscope.templates.functions.calls import CallError, Function, Kind
 from veriscope.templates.times import MONTHS, WEEKDAYS, GoDuration, GoTime, Named
 from veriscope.templates.values import KeyValues, Listing, Record, Value
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote_plus
 
-from veriscope.templates.comparisons import COMPARISONS
-from veriscope.templates.functions import CallError, Function, Kind
-from veriscope.templates.limits import Output
-from veriscope.templates.printing import sprint, sprintf, sprintln, text_of
+from veriscope.templates.functions.calls import CallError, Function, Kind
+from veriscope.templates.functions.comparisons import COMPARISONS
+from veriscope.templates.functions.limits import Output
+from veriscope.templates.functions.printing import sprint, sprintf, sprintln, text_of
 from veriscope.templates.values import StringMap, Value, is_true, type_name
 
 _HTML: Final = str.maketrans(

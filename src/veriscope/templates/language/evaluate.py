@@ -6,10 +6,10 @@ from typing import Final, NoReturn, Protocol
 
 from veriscope.templates.constants import quote
 from veriscope.templates.errors import TemplateError
-from veriscope.templates.functions import CallError, Function, Kind, wrong_type
-from veriscope.templates.limits import Budget
-from veriscope.templates.methods import method_of
-from veriscope.templates.nodes import (
+from veriscope.templates.functions.calls import CallError, Function, Kind, constant_as, wrong_type
+from veriscope.templates.functions.limits import Budget
+from veriscope.templates.functions.methods import method_of
+from veriscope.templates.language.nodes import (
     Action,
     Body,
     Branch,
@@ -28,7 +28,7 @@ from veriscope.templates.nodes import (
     Variable,
     spell,
 )
-from veriscope.templates.text_writer import TextWriter
+from veriscope.templates.language.text_writer import TextWriter
 from veriscope.templates.values import Record, SafeHtml, StringMap, Value, is_true, type_name
 
 _MAX_DEPTH: Final = 100
@@ -124,7 +124,7 @@ class Execution:
             self._spend(1)
             match node:
                 case Text():
-                    self._guard(lambda node=node: self.writer.text(node.text))  # type: ignore[misc]
+                    self._write(self.writer.text, node.text)
                 case Action():
                     self._action(node, dot)
                 case Branch():
@@ -138,7 +138,7 @@ class Execution:
         value = self._pipe(dot, node.pipe)
         if not node.pipe.variables:
             self._at = node.pipe
-            self._guard(lambda: self.writer.value(value))
+            self._write(self.writer.value, value)
 
     def _branch(self, node: Branch, dot: Value) -> None:
         mark = len(self._variables)
@@ -276,12 +276,8 @@ class Execution:
     ) -> Value:
         """Follow *names* from *receiver*; the last one takes the arguments."""
         for name in names[:-1]:
-            self._at = node
             receiver = self._field(dot, receiver, node, name, _NOTHING)
-        if not names:
-            return receiver
-        self._at = node
-        return self._field(dot, receiver, node, names[-1], given)
+        return self._field(dot, receiver, node, names[-1], given) if names else receiver
 
     def _field(
         self,
@@ -345,35 +341,26 @@ class Execution:
             if (fault := wrong_type(final, kind)) is not None:
                 self._fail(fault)
             arguments.append(final)
-        self._at = node
         self._spend(1)
-        result = self._guard(lambda: function.call(*arguments), f"error calling {name}: ")
+        try:
+            result = function.call(*arguments)
+        except CallError as error:
+            self._at = node
+            self._fail(f"error calling {name}: {error}")
         self._spend(_weight(result))
         return result
 
     def _argument(self, dot: Value, node: Operand, kind: Kind) -> Value:
         if isinstance(node, Constant):
             self._at = node
-            return self._constant(node, kind)
+            try:
+                return constant_as(node.value, kind, self._source(node))
+            except CallError as error:
+                self._fail(str(error))
         value = self._operand(dot, node)
         self._at = node
         if (fault := wrong_type(value, kind)) is not None:
             self._fail(fault)
-        return value
-
-    def _constant(self, node: Constant, kind: Kind) -> Value:
-        value = node.value
-        if value is None and kind not in _TAKE_NIL:
-            self._fail(f"cannot assign nil to {kind}")
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if kind is Kind.FLOAT and is_number:
-            return float(value)
-        if kind is Kind.INT and is_number and float(value).is_integer():
-            return int(value)
-        if kind in _SPELLED and wrong_type(value, kind) is not None:
-            self._fail(f"expected {_SPELLED[kind]}; found {self._source(node)}")
-        if value is not None and wrong_type(value, kind) is not None:
-            self._fail(f"can't handle {self._source(node)} for arg of type {kind}")
         return value
 
     # faults
@@ -382,11 +369,11 @@ class Execution:
         if self.budget.spend(steps):
             self._fail(f"takes over {self.budget.limit} steps; make it do less")
 
-    def _guard(self, work: Callable[[], Value], context: str = "") -> Value:
+    def _write(self, write: Callable[[Value], None], what: Value) -> None:
         try:
-            return work()
+            write(what)
         except CallError as error:
-            return self._fail(f"{context}{error}")
+            self._fail(str(error))
 
     def _source(self, node: Operand | Command | Invocation) -> str:
         return spell(node, self._template.source)
@@ -399,7 +386,8 @@ class Execution:
         template, node = self._template, self._at
         if node is None:
             raise TemplateError(f"template: {template.name}: {message}")
-        before = template.source[: node.start]
+        place = node.place if isinstance(node, FieldOf | Variable | Chain) else node.start
+        before = template.source[:place]
         line, column = before.count("\n") + 1, len(before[before.rfind("\n") + 1 :].encode())
         shown = self._source(node)
         raise TemplateError(
@@ -408,13 +396,6 @@ class Execution:
         )
 
 
-_TAKE_NIL: Final = frozenset({Kind.ANY, Kind.STRINGS, Kind.VECTOR, Kind.SAMPLE})
-_SPELLED: Final = {
-    Kind.STRING: "string",
-    Kind.INT: "integer",
-    Kind.FLOAT: "float",
-    Kind.BOOL: "bool",
-}
 _CHARACTERS_A_STEP: Final = 64
 
 

@@ -1,7 +1,7 @@
 """Where templates for plain text write."""
 
-from veriscope.templates.limits import Output
-from veriscope.templates.printing import text_of
+from veriscope.templates.functions.limits import Output
+from veriscope.templates.functions.printing import text_of
 from veriscope.templates.values import Value
 
 

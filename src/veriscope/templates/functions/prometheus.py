@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from veriscope.signals import Duration, InvalidInputError
-from veriscope.templates.builtins import BUILTINS, escape_query
-from veriscope.templates.floats import spell
-from veriscope.templates.functions import CallError, Function, Kind
-from veriscope.templates.regular_expressions import matches, replace_all
+from veriscope.templates.constants import quote
+from veriscope.templates.functions.builtins import BUILTINS, escape_query
+from veriscope.templates.functions.calls import CallError, Function, Kind
+from veriscope.templates.functions.floats import spell
+from veriscope.templates.functions.regular_expressions import matches, replace_all
 from veriscope.templates.times import GoDuration, GoTime
 from veriscope.templates.values import Listing, Record, SafeHtml, Value, type_name
 
@@ -159,7 +160,17 @@ def to_duration(value: Value) -> GoDuration:
 
 def title(text: str) -> str:
     """Return *text* with the first letter of each word in upper case."""
-    return _WORD_START.sub(lambda letter: letter[0].upper(), text)
+    return _WORD_START.sub(lambda letter: to_upper(letter[0]), text)
+
+
+def to_upper(text: str) -> str:
+    """Return *text* in upper case, letter by letter: `ß` stays, as in Go."""
+    return "".join(big if len(big := letter.upper()) == 1 else letter for letter in text)
+
+
+def to_lower(text: str) -> str:
+    """Return *text* in lower case, letter by letter."""
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
 
 
 def _split_port(address: str) -> tuple[str, str] | None:
@@ -211,7 +222,8 @@ def _parse_duration(text: str) -> float:
     try:
         return Duration.parse(text).seconds
     except InvalidInputError as error:
-        raise CallError(f"not a valid duration string: {text}: {error}") from error
+        fault = f"not a valid duration string: {quote(text)}" if text else "empty duration string"
+        raise CallError(fault) from error
 
 
 def _args(*values: Value) -> dict[str, Value]:
@@ -244,8 +256,8 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
         lambda text: GoDuration(round(_parse_duration(text) * _NS)), _TEXT
     ),
     "title": Function(title, _TEXT),
-    "toUpper": Function(str.upper, _TEXT),
-    "toLower": Function(str.lower, _TEXT),
+    "toUpper": Function(to_upper, _TEXT),
+    "toLower": Function(to_lower, _TEXT),
     "graphLink": _link(0),
     "tableLink": _link(1),
     "match": Function(matches, (Kind.STRING, Kind.STRING)),

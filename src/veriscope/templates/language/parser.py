@@ -5,8 +5,8 @@ from typing import Final, TypeVar
 
 from veriscope.templates.constants import number, quote, unquote, unquote_rune
 from veriscope.templates.errors import TemplateError
-from veriscope.templates.lexer import Kind, Lexer, Token
-from veriscope.templates.nodes import (
+from veriscope.templates.language.lexer import Kind, Lexer, Token
+from veriscope.templates.language.nodes import (
     Action,
     Body,
     Branch,
@@ -79,7 +79,7 @@ class _Parser:
         if known is None or known.is_empty:
             self._defined[name] = made
         elif not made.is_empty:
-            message = f"multiple definition of template {quote(name)}"
+            message = f"template: multiple definition of template {quote(name)}"
             raise self._error(self._peek(), message)
 
     # tokens
@@ -143,9 +143,9 @@ class _Parser:
         if word.text in ("break", "continue"):
             return self._leave(word)
         if word.text == "template":
-            return self._invocation(word)
+            return self._invocation()
         if word.text == "block":
-            return self._nested(lambda: self._block(word))
+            return self._nested(self._block)
         raise self._unexpected(word, "command")
 
     def _nested(self, read: Callable[[], _T]) -> _T:
@@ -202,30 +202,31 @@ class _Parser:
         self._close(f"{{{{{word.text}}}}}")
         return Leave(word.start, word.text)
 
-    def _invocation(self, word: Token) -> Invocation:
-        name = self._name("template clause")
+    def _invocation(self) -> Invocation:
+        place, name = self._name("template clause")
         pipe = None
         if self._skip_space().kind is not Kind.RIGHT:
             pipe = self._pipe("template clause", Kind.RIGHT)
         else:
             self._take()
-        return Invocation(word.start, self._tokens[self._at - 1].start, name, pipe)
+        return Invocation(place, self._tokens[self._at - 1].start, name, pipe)
 
-    def _name(self, context: str) -> str:
+    def _name(self, context: str) -> tuple[int, str]:
+        """Return the name of a template, and where it stands."""
         token = self._expect((Kind.STRING, Kind.RAW_STRING), context)
-        return self._unquoted(token)
+        return token.start, self._unquoted(token)
 
-    def _block(self, word: Token) -> Invocation:
-        name = self._name("block clause")
+    def _block(self) -> Invocation:
+        place, name = self._name("block clause")
         pipe = self._pipe("block clause", Kind.RIGHT)
         self._define_body(name)
-        return Invocation(word.start, pipe.end, name, pipe)
+        return Invocation(place, pipe.end, name, pipe)
 
     def _define(self) -> None:
         self._take()
         self._skip_space()
         self._take()
-        name = self._name("define clause")
+        _, name = self._name("define clause")
         self._close("define clause")
         self._define_body(name)
 
@@ -295,8 +296,6 @@ class _Parser:
         token = self._peek()
         if token.kind is Kind.PIPE:
             self._take()
-            if self._skip_space().kind in (Kind.RIGHT, Kind.CLOSE):
-                raise self._error(token, "missing value for command")
         elif token.kind not in (Kind.RIGHT, Kind.CLOSE):
             raise self._unexpected(token, "operand")
         return Command(start, operands[-1].end, tuple(operands))
@@ -306,20 +305,20 @@ class _Parser:
         if term is None or self._peek().kind is not Kind.FIELD:
             return term
         names: list[str] = []
-        end = term.end
+        place, end = self._peek().start, term.end
         while self._peek().kind is Kind.FIELD:
             field = self._take()
             names.append(field.text[1:])
             end = field.start + len(field.text)
         match term:
             case FieldOf():
-                return FieldOf(term.start, end, (*term.names, *names))
+                return FieldOf(term.start, end, place, (*term.names, *names))
             case Variable():
-                return Variable(term.start, end, term.name, tuple(names))
+                return Variable(term.start, end, place, term.name, tuple(names))
             case Constant() | Dot():
                 shown = quote(self._lexer.text[term.start : term.end])
                 raise self._lexer.error(term.start, f"unexpected . after term {shown}")
-        return Chain(term.start, end, term, tuple(names))
+        return Chain(term.start, end, place, term, tuple(names))
 
     def _term(self) -> Operand | None:
         token = self._peek()
@@ -340,9 +339,9 @@ class _Parser:
             case Kind.DOT:
                 return Dot(start, end)
             case Kind.FIELD:
-                return FieldOf(start, end, (token.text[1:],))
+                return FieldOf(start, end, start, (token.text[1:],))
             case Kind.VARIABLE:
-                return Variable(start, end, token.text, ())
+                return Variable(start, end, start, token.text, ())
         return self._constant(token)
 
     def _word(self, token: Token) -> Operand:

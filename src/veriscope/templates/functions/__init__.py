@@ -1,0 +1,1 @@
+"""What templates call: the functions of Go, Prometheus and Alertmanager."""

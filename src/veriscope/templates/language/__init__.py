@@ -1,0 +1,1 @@
+"""The language: text to a tree, and the tree carried out."""
