@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from veriscope.app.tuning import cache_bytes, memory_bytes
 from veriscope.ingest import MetricIngest, OtlpIngest, OtlpMetricIngest
 from veriscope.query import QueryOptions
 from veriscope.query.promql import PromqlEngine
-from veriscope.rules import RuleGroup, RuleLoop
+from veriscope.rules import RuleLoop
 from veriscope.rules.searching import ConditionSearch
 from veriscope.signals import Clock, FetchLimits, UnavailableError, VeriscopeError
 from veriscope.signals.events import Event
@@ -113,7 +113,7 @@ class Server:
             decode=self._store.metrics.decode,
             insert=self._store.metrics.insert,
             registry=registry,
-            batch_spacing_s=_batch_spacing_s(config, groups),
+            batch_spacing_s=_batch_spacing_s(config),
         )
         self._otlp = OtlpIngest(
             config.ingest,
@@ -156,7 +156,7 @@ class Server:
             # Each evaluation asks for another time: nothing would be asked again.
             query=partial(self._promql.instant_query, cache=False),
             search=conditions.search,
-            record=self._ingest.accept_batch,
+            record=self._ingest.accept_recorded,
             send=send_to(self._alerting, forwarder),
             restore=lambda fetch: self._store.series.fetch(fetch, FetchLimits()),
             external_labels=config.global_.external_labels,
@@ -374,14 +374,15 @@ def _query_options(config: Config) -> QueryOptions:
     return replace(config.query, subquery_step=step)
 
 
-def _batch_spacing_s(config: Config, groups: Sequence[RuleGroup]) -> float:
+def _batch_spacing_s(config: Config) -> float:
     """
     Return how far apart commits of collected samples are, in seconds.
 
-    Nobody sees on a chart that a second's sample was stored a second later. A scrape, though, and
-    an evaluation of rules wait for their commit, and must not miss the next one for it.
+    Nobody sees on a chart that a second's sample was stored a second later. A scrape, though,
+    waits for its commit before the next one of its target, and must not miss that.
     """
-    jobs, defaults = config.scrape_configs, config.global_
-    scrapes = [job.scrape_interval or defaults.scrape_interval for job in jobs]
-    evaluations = [group.interval or defaults.evaluation_interval for group in groups]
-    return min([_MAX_SPACING_S, *(each.seconds / 3 for each in (*scrapes, *evaluations))])
+    intervals = [
+        (job.scrape_interval or config.global_.scrape_interval).seconds
+        for job in config.scrape_configs
+    ]
+    return min([_MAX_SPACING_S, *(interval / 3 for interval in intervals)])
