@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from hypothesis import given
@@ -68,6 +68,43 @@ def test_alerts_on_both_sides_do_not_inhibit_each_other() -> None:
     source = _alert(a="1")
     inhibitor.update([source])
     assert inhibitor.inhibited_by(both.labels, 0) == (source.fingerprint,)
+
+
+class Counted(NamedTuple):
+    """An alert that counts how often it is asked for its end."""
+
+    alert: StoredAlert
+    asked: list[int]
+
+    @property
+    def labels(self) -> Labels:
+        """Its labels."""
+        return self.alert.labels
+
+    @property
+    def fingerprint(self) -> str:
+        """What stands for the labels."""
+        return self.alert.fingerprint
+
+    def resolved_at(self, now_ms: int) -> bool:
+        """Tell whether it has ended."""
+        self.asked.append(now_ms)
+        return self.alert.resolved_at(now_ms)
+
+
+def test_sources_that_have_ended_cost_nothing() -> None:
+    """Many alerts of a storm that is over are not looked at for every target; a jump back is."""
+    asked: list[int] = []
+    inhibitor = _inhibitor({"source_matchers": ["a=1"], "target_matchers": ["b=1"]})
+    inhibitor.update(Counted(_alert(10, a="1", n=str(n)), asked) for n in range(100))
+    targets = [to_labels({"b": "1", "n": str(n)}) for n in range(100)]
+    assert not any(inhibitor.inhibited_by(target, 20) for target in targets)
+    assert len(asked) == 100
+    assert inhibitor.inhibited_by(targets[0], 5)
+    inhibitor.update([Counted(_alert(100, a="1"), asked)])
+    asked.clear()
+    assert all(inhibitor.inhibited_by(target, 30) for target in targets)
+    assert len(asked) <= 300
 
 
 _LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=3)

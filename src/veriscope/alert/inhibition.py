@@ -69,14 +69,16 @@ class _Rule:
         self._target = Matching(rule.targets())
         self._equal = tuple(dict.fromkeys(rule.equal))
         # Those that match the target side too, and those that do not.
-        self._sources: dict[tuple[str, ...], tuple[dict[str, SourceAlert], ...]] = {}
+        self._sources: dict[tuple[str, ...], tuple[_Sources, ...]] = {}
 
     def update(self, alert: SourceAlert, labels: Mapping[str, str]) -> None:
         if not self._source.matches(labels):
             return
-        one_sided, two_sided = self._sources.setdefault(self._values(labels), ({}, {}))
-        sources = two_sided if self._target.matches(labels) else one_sided
-        sources[alert.fingerprint] = alert
+        values = self._values(labels)
+        sides = self._sources.get(values)
+        if sides is None:
+            sides = self._sources[values] = (_Sources(), _Sources())
+        sides[self._target.matches(labels)].put(alert)
 
     def forget(self, alert: SourceAlert, labels: Mapping[str, str]) -> None:
         if not self._source.matches(labels):
@@ -84,8 +86,8 @@ class _Rule:
         values = self._values(labels)
         sides = self._sources.get(values, ())
         for side in sides:
-            side.pop(alert.fingerprint, None)
-        if not any(sides):
+            side.drop(alert.fingerprint)
+        if not any(map(len, sides)):
             self._sources.pop(values, None)
 
     def inhibited_by(self, labels: Mapping[str, str], now_ms: int) -> str | None:
@@ -94,11 +96,42 @@ class _Rule:
             return None
         if self._source.matches(labels):
             sides = sides[:1]
-        for side in sides:
-            for fingerprint, alert in side.items():
-                if not alert.resolved_at(now_ms):
-                    return fingerprint
-        return None
+        found = (side.firing(now_ms) for side in sides)
+        return next((each for each in found if each is not None), None)
 
     def _values(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(labels.get(name, "") for name in self._equal)
+
+
+class _Sources:
+    """Alerts that are sources alike; one that fires is found without looking at all each time."""
+
+    def __init__(self) -> None:
+        self._alerts: dict[str, SourceAlert] = {}
+        self._last = ""
+        self._none_from_ms: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._alerts)
+
+    def put(self, alert: SourceAlert) -> None:
+        self._alerts[alert.fingerprint] = alert
+        self._none_from_ms = None
+
+    def drop(self, fingerprint: str) -> None:
+        self._alerts.pop(fingerprint, None)
+
+    def firing(self, now_ms: int) -> str | None:
+        """Return the fingerprint of one that fires, the last that was found while it does."""
+        last = self._alerts.get(self._last)
+        if last is not None and not last.resolved_at(now_ms):
+            return self._last
+        # What has ended stays so as time goes on, until there is a new alert.
+        if self._none_from_ms is not None and now_ms >= self._none_from_ms:
+            return None
+        for fingerprint, alert in self._alerts.items():
+            if not alert.resolved_at(now_ms):
+                self._last = fingerprint
+                return fingerprint
+        self._none_from_ms = now_ms
+        return None
