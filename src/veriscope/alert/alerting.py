@@ -1,9 +1,10 @@
 """Alertmanager's job: from alerts that were posted to people who have been told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -44,13 +45,11 @@ from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
 _COLLECT_S: Final = 900.0
+_MEASURE_S: Final = 15.0
 _WATCH_S: Final = 1.0
 _DURABLE_S: Final = 2.0
 _STOP_S: Final = 5.0
 _AT_ONCE: Final = 200
-
-Forward: TypeAlias = Callable[[Sequence[PostedAlert]], Awaitable[None]]
-"""Hands alerts on to outside Alertmanagers."""
 
 
 class Alerting:
@@ -70,14 +69,12 @@ class Alerting:
         registry: CollectorRegistry,
         external_url: str = "",
         gather: Gather | None = None,
-        forward: Forward | None = None,
         build: BuildNotifiers = build_receivers,
     ) -> None:
         """Build the receivers; raise `InvalidInputError` where one cannot be built."""
         self._clock = clock
         self._registry = registry
         self._external_url = external_url
-        self._forward = forward
         self._build = partial(build, clock=clock, registry=registry, external_url=external_url)
         self._metrics = metrics_of(registry)
         self._wake = asyncio.Event()
@@ -93,8 +90,6 @@ class Alerting:
         self._use(config, self._build(config))
         self._metrics.groups.set_function(lambda: len(self._dispatcher))
         self._metrics.log_entries.set_function(lambda: len(self._log))
-        for each in (AlertState.ACTIVE, AlertState.SUPPRESSED):
-            self._metrics.alerts.labels(each).set_function(partial(self._count, each))
 
     @property
     def config(self) -> AlertingConfig:
@@ -117,6 +112,7 @@ class Alerting:
         written = asyncio.Event()
         journal = asyncio.create_task(self._journal.run(written), name="alert-state")
         self._timers.after(_COLLECT_S, self._collect)
+        self._measure()
         try:
             while not stop.is_set():
                 due_s = self.step()
@@ -158,8 +154,6 @@ class Alerting:
             self._dispatcher.insert(alert)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        if self._forward is not None:
-            await self._forward(posted)
         await self._journal.durable(_DURABLE_S)
 
     async def reload(self, config: AlertingConfig) -> None:
@@ -273,14 +267,17 @@ class Alerting:
         )
         return GroupView(group.key, group.labels, group.route.receiver, views)
 
-    def _count(self, state: AlertState) -> int:
-        """Count the alerts in *state*."""
+    def _measure(self) -> None:
+        """Count the alerts by state: now and then, since it looks at each of them."""
         now_ms = self._clock.now_ms()
-        return sum(
-            self._suppression.status(alert.labels, now_ms).state is state
+        states = Counter(
+            self._suppression.status(alert.labels, now_ms).state
             for alert in self._alerts.all()
             if not alert.resolved_at(now_ms)
         )
+        for each in (AlertState.ACTIVE, AlertState.SUPPRESSED):
+            self._metrics.alerts.labels(each).set(states[each])
+        self._timers.after(_MEASURE_S, self._measure)
 
     def _mind_the_clock(self) -> None:
         """Let a jump of the wall clock neither end an alert nor repeat or hold up anything."""

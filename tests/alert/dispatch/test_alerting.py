@@ -9,7 +9,6 @@ from veriscope.alert.dispatch.views import AlertState
 from veriscope.alert.notify import Outcome, Reason
 from veriscope.alert.silences import Silence
 from veriscope.signals import InvalidInputError, Matcher, MatchOp, to_labels
-from veriscope.signals.alerts import PostedAlert
 
 NOW = """
 global: {resolve_timeout: 5m}
@@ -258,18 +257,6 @@ async def test_a_receiver_may_not_want_ends(office: Any) -> None:
     await office.post("B", job="a")
     await office.pass_time(120)
     assert [each[1:] for each in office.person.heard] == [(("A",), ()), (("B",), ()), (("B",), ())]
-
-
-async def test_alerts_are_forwarded(office: Any) -> None:
-    """Outside Alertmanagers get every alert as it was posted."""
-    seen: list[PostedAlert] = []
-
-    async def forward(alerts: list[PostedAlert]) -> None:
-        seen.extend(alerts)
-
-    await office.open(NOW, forward=forward)
-    await office.post("A", job="a")
-    assert [dict(each.labels)["alertname"] for each in seen] == ["A"]
 
 
 async def test_without_routes_alerts_are_only_known(office: Any) -> None:
