@@ -11,6 +11,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from yarl import URL
 
+from veriscope.alert.alerting import Alerting
+from veriscope.alert.config import AlertingConfig
+from veriscope.alert.notify.forwarding import Forwarder
+from veriscope.app.heartbeat import Heartbeat, HeartbeatOptions
+from veriscope.app.reload import Reloader
 from veriscope.app.rollups import RollupLoop
 from veriscope.app.self_metrics import CacheMetrics, StoreMetrics, create_registry
 from veriscope.collect import AgentOptions, CollectLoop, GlobalConfig, Outbox, Scraper
@@ -21,11 +26,15 @@ from veriscope.rules import RuleLoop, RuleOptions
 from veriscope.signals import Duration, SystemClock
 from veriscope.store import Store, StoreHealth, TableHealth
 from veriscope.web import (
+    AlertmanagerApi,
     ApiSources,
     DashboardApi,
+    EventsApi,
+    NotificationsApi,
     OtlpDoors,
     PrometheusApi,
     PushDoors,
+    ReloadApi,
     StatusPages,
     TelemetryApi,
     create_web,
@@ -36,7 +45,10 @@ from veriscope.wire.otlp.metrics import MetricDecoder, OtlpOptions
 NAME = re.compile(r"^\| `(veriscope_\w+)", re.MULTILINE)
 METRIC_PAGES = tuple(
     f"docs/{name}.md"
-    for name in ("agent", "operations", "host-metrics", "scraping", "rules", "rollups")
+    for name in (
+        *("agent", "alerting", "host-metrics", "operations", "rollups", "rules", "scraping"),
+        *("alertmanager", "http-api", "notifications", "receivers"),
+    )
 )
 # The panel of sensors writes these itself; no registry has them.
 PANEL = {"veriscope_collector_up", "veriscope_collector_sensor_up"}
@@ -49,6 +61,10 @@ def health() -> StoreHealth:
 
 async def discard(_batch: object) -> None:
     """Take a batch for good."""
+
+
+async def change_nothing() -> None:
+    """Reload."""
 
 
 def store_nothing(_group: Sequence[object]) -> None:
@@ -93,7 +109,17 @@ def build(registry: CollectorRegistry, store: Store) -> Starlette:
         clock=clock,
         registry=registry,
     )
+    alerting = Alerting(AlertingConfig(), state=store.state, clock=clock, registry=registry)
+    Forwarder((), relabel=lambda labels: labels, clock=clock, registry=registry)
+    Heartbeat(HeartbeatOptions(), rules=list, check=lambda: None, clock=clock, registry=registry)
+    reloader = Reloader(change_nothing, tuple, clock=clock, registry=registry)
     return create_web(
+        alerting=[
+            AlertmanagerApi(alerting, clock=clock, registry=registry, version="0"),
+            NotificationsApi(alerting),
+            EventsApi(store.events, QueryOptions(), clock),
+            ReloadApi(reloader),
+        ],
         api=PrometheusApi(
             engine,
             store.series,
@@ -138,10 +164,9 @@ def test_paths_are_documented(documents: dict[str, Any], store: Store) -> None:
     page = documents["docs/http-api.md"].text
     for route in build(CollectorRegistry(), store).routes:
         assert isinstance(route, Route)
-        if route.path == "/{path:path}":
-            continue
-        path = route.path.replace("{name}", "NAME").replace("{uid}", "UID")
-        path = path.replace("{trace_id}", "ID")
+        if route.path.endswith("{path:path}") or route.path.startswith("/alertmanager/"):
+            continue  # what is answered 404, and the second name of Alertmanager's API
+        path = re.sub(r"\{(?:\w+_)?(\w+)\}", lambda found: found[1].upper(), route.path)
         rows = [line for line in page.splitlines() if line.startswith("|")]
         row = next(line for line in rows if f"`{path}`" in line)
         assert all(method in row for method in (route.methods or set()) - {"HEAD"})
