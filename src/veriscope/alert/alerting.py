@@ -10,22 +10,22 @@ from prometheus_client import CollectorRegistry
 
 from veriscope.alert.alerts import Alerts, StoredAlert
 from veriscope.alert.config import AlertingConfig
-from veriscope.alert.dispatch.dead_letters import DeadLetters
 from veriscope.alert.dispatch.evidence import EvidenceDesk, Gather
 from veriscope.alert.dispatch.flushes import Flushes
 from veriscope.alert.dispatch.groups import Dispatcher, Group
 from veriscope.alert.dispatch.jumps import JumpWatch
-from veriscope.alert.dispatch.lanes import Desk
-from veriscope.alert.dispatch.metrics import metrics_of
-from veriscope.alert.dispatch.notification_log import NotificationLog
-from veriscope.alert.dispatch.order import labels_key, name_ranks
-from veriscope.alert.dispatch.pipeline import Suppression
-from veriscope.alert.dispatch.receivers import (
+from veriscope.alert.dispatch.lanes.dead_letters import DeadLetters
+from veriscope.alert.dispatch.lanes.lane import Desk
+from veriscope.alert.dispatch.lanes.notification_log import NotificationLog
+from veriscope.alert.dispatch.lanes.receivers import (
     BuildNotifiers,
     Built,
     Receivers,
     build_receivers,
 )
+from veriscope.alert.dispatch.metrics import metrics_of
+from veriscope.alert.dispatch.order import labels_key, name_ranks
+from veriscope.alert.dispatch.pipeline import Suppression
 from veriscope.alert.dispatch.timers import Timers
 from veriscope.alert.dispatch.views import (
     AlertState,

@@ -138,6 +138,7 @@ def fingerprint_of(labels: Labels) -> str:
     return f"{number:016x}"
 
 
+@lru_cache(32_768)  # a group is told of again and again
 def group_key(route_key: str, group_labels: Labels) -> str:
     """Return the identity of a group, as Alertmanager spells it."""
     labels = ", ".join(f"{name}={quote(value)}" for name, value in group_labels)

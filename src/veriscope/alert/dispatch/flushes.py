@@ -7,9 +7,9 @@ from typing import Final
 from veriscope.alert.alerts import Alerts, StoredAlert
 from veriscope.alert.dispatch.evidence import LIMIT_S, EvidenceDesk
 from veriscope.alert.dispatch.groups import Done, Group
-from veriscope.alert.dispatch.lanes import Job, Lane
+from veriscope.alert.dispatch.lanes.lane import Job, Lane
+from veriscope.alert.dispatch.lanes.receivers import Receivers
 from veriscope.alert.dispatch.pipeline import Suppression
-from veriscope.alert.dispatch.receivers import Receivers
 from veriscope.alert.group import AlertGroup
 from veriscope.signals import Clock
 from veriscope.signals.evidence import Evidence

@@ -10,15 +10,15 @@ from veriscope.signals import Labels
 
 
 class Address(NamedTuple):
-    """An integration of a receiver; *index* is its place among those of its kind there."""
+    """An integration of a receiver; *place* is its number among those of its kind there."""
 
     receiver: str
     integration: str
-    index: int
+    place: int
 
     def __str__(self) -> str:
         """Spell it as Alertmanager does in its notification log."""
-        return f"{self.receiver}/{self.integration}/{self.index}"
+        return f"{self.receiver}/{self.integration}/{self.place}"
 
 
 class AlertState(StrEnum):

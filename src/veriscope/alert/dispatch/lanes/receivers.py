@@ -8,8 +8,8 @@ from typing import Final, Protocol, TypeAlias
 from prometheus_client import CollectorRegistry
 
 from veriscope.alert.config import AlertingConfig, read_templates
-from veriscope.alert.dispatch.lanes import Desk, Lane
-from veriscope.alert.dispatch.rate_limits import TokenBucket
+from veriscope.alert.dispatch.lanes.lane import Desk, Lane
+from veriscope.alert.dispatch.lanes.rate_limits import TokenBucket
 from veriscope.alert.dispatch.views import Address, DeadLetter, ReceiverView
 from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.outcome import Notifier
@@ -101,7 +101,7 @@ class Receivers:
         """Try to deliver *group* where *letter* was to go; False where nobody took it."""
         for lane in self.lanes(letter.receiver):
             if lane.address == (letter.receiver, letter.integration, letter.index):
-                return await lane.send(group)
+                return bool(await lane.send(group))
         return False
 
     def views(self) -> list[ReceiverView]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriscope.alert.dispatch.rate_limits import TokenBucket
+from veriscope.alert.dispatch.lanes.rate_limits import TokenBucket
 from veriscope.signals import ManualClock
 
 

@@ -20,7 +20,7 @@ class Tries:
         self._integration = address.integration
         self._metrics: Final = metrics_of(registry)
         self._of_kind: Final = notification_metrics_of(registry)
-        self._labels = (address.receiver, f"{address.integration}[{address.index}]")
+        self._labels = (address.receiver, f"{address.integration}[{address.place}]")
         self._limited = self._metrics.limited.labels(address.receiver)
         self._waiting = self._metrics.waiting.labels(*self._labels)
         self._failures = self._metrics.failures.labels(*self._labels)
@@ -75,7 +75,7 @@ class Tries:
         """Return the figures."""
         return IntegrationView(
             self._address.integration,
-            self._address.index,
+            self._address.place,
             send_resolved,
             self._sent,
             self._given_up,

@@ -9,11 +9,11 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from veriscope.alert.dispatch.dead_letters import DeadLetters
-from veriscope.alert.dispatch.notification_log import NotificationLog
-from veriscope.alert.dispatch.rate_limits import TokenBucket
+from veriscope.alert.dispatch.lanes.dead_letters import DeadLetters
+from veriscope.alert.dispatch.lanes.notification_log import NotificationLog
+from veriscope.alert.dispatch.lanes.rate_limits import TokenBucket
+from veriscope.alert.dispatch.lanes.tries import Tries
 from veriscope.alert.dispatch.timers import Timer, Timers
-from veriscope.alert.dispatch.tries import Tries
 from veriscope.alert.dispatch.views import Address, IntegrationView
 from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.outcome import Notifier, Outcome, Reason, Verdict

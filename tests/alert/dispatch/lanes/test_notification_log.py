@@ -3,11 +3,10 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from veriscope.alert.dispatch.notification_log import NotificationLog
+from tests.alert.dispatch.conftest import MemoryState
+from veriscope.alert.dispatch.lanes.notification_log import NotificationLog
 from veriscope.alert.state import Journal
 from veriscope.signals import ManualClock
-
-from .conftest import MemoryState
 
 HOUR_MS = 3_600_000
 

@@ -1,0 +1,1 @@
+"""Lanes to receivers: tries, limits, what was told, and what could not be."""
