@@ -67,7 +67,7 @@ def test_a_server_shows_its_rules_targets_and_configuration(
     )
     config = tmp_path / "veriscope.yml"
     config.write_text(
-        "rule_files: [rules.yml]\n"
+        "rule_files: [rules.yml]\nrules: {meta: false}\n"
         "scrape_configs: [{job_name: gone, static_configs: [{targets: ['127.0.0.1:1']}]}]\n"
     )
     server = run_server(tmp_path / "data", "--config", str(config))

@@ -13,12 +13,12 @@ from veriscope.signals import (
     Labels,
     RaggedSamples,
     RawFetch,
+    RefusedError,
     UnavailableError,
     VeriscopeError,
     to_labels,
 )
 from veriscope.signals.alerts import PostedAlert
-from veriscope.templates import TemplateError
 from veriscope.templates.prometheus import RuleTemplates
 
 Query = Callable[[str, int], QueryResult]
@@ -46,18 +46,6 @@ class TwoClocks:
         self.wall_ms += ms
         self.steady_ms += ms
         return self.wall_ms
-
-
-class Texts(RuleTemplates):
-    """Templates whose only actions are `{{ v }}`, the value, and what fails."""
-
-    def expand(self, text: str, *, labels: Any, value: float, name: str, **_: Any) -> str:
-        """Return *text* with the value in it."""
-        if "bad" in text:
-            raise TemplateError(f"template: {name}: bad")
-        if "query" in text:
-            return str(_["query"]("m")[0][1])
-        return text.replace("{{ v }}", f"{value:g}").replace("{{ job }}", labels.get("job", ""))
 
 
 class World:
@@ -102,7 +90,7 @@ class World:
             evaluate=self.evaluate,
             record=self.record,
             clock=self.clock,
-            expander=Expander(Texts({}, ""), self._query),
+            expander=Expander(RuleTemplates({}, ""), self._query),
             send=self.send,
             external_url="http://here",
             **options,
@@ -174,12 +162,12 @@ async def test_labels_and_annotations_are_filled_in(world: World) -> None:
     text = """
 groups:
 - name: g
-  labels: {team: "web-{{ v }}", severity: none}
+  labels: {team: "web-{{ $value }}", severity: none}
   rules:
   - alert: A
     expr: m
     labels: {severity: page, i: "", alertname: mine}
-    annotations: {summary: "{{ v }} of {{ job }}", none: ""}
+    annotations: {summary: "{{ .Value }} of {{ $labels.job }}", none: ""}
 """
     group = world.group(text)
     world.put(3.0, i="x", job="j")
@@ -193,19 +181,22 @@ groups:
 
 async def test_a_text_that_fails_says_so_in_its_place(world: World) -> None:
     """The alert goes out all the same."""
-    group = world.group(one("m", ', annotations: {summary: "{{ bad }}"}'))
+    group = world.group(one("m", ', annotations: {summary: "{{ $value.nope }}"}'))
     world.put(1.0)
     assert await world.go_on(group) == 0
     [sent] = world.sent
-    assert dict(sent.annotations)["summary"] == ("<error expanding template: template: A: bad>")
+    text = dict(sent.annotations)["summary"]
+    assert text.startswith("<error expanding template: error executing template __alert_A: ")
 
 
 async def test_a_text_may_ask_for_more(world: World) -> None:
     """At the time of the evaluation."""
-    group = world.group(one("vector(1)", ', annotations: {summary: "{{ query }}"}'))
+    group = world.group(
+        one("vector(1)", ', annotations: {summary: "{{ query `m` | first | value }}"}')
+    )
     world.put(7.0)
     assert await world.go_on(group) == 0
-    assert dict(world.sent[0].annotations) == {"summary": "7.0"}
+    assert dict(world.sent[0].annotations) == {"summary": "7"}
 
 
 async def test_a_rule_that_cannot_be_evaluated_keeps_its_alerts_and_sends_them(
@@ -254,7 +245,7 @@ async def test_a_crash_is_the_rule_s_own_fault(world: World) -> None:
         evaluate=evaluate,
         record=world.record,
         clock=world.clock,
-        expander=Expander(Texts({}, ""), lambda *_: pytest.fail("asked")),
+        expander=Expander(RuleTemplates({}, ""), lambda *_: pytest.fail("asked")),
     )
     assert await found.run_once(MINUTE) == 1
     bad, fine = found.state.rules
@@ -385,3 +376,21 @@ async def test_a_store_that_is_away_at_the_restart_is_asked_again(world: World) 
     assert await world.go_on(new) == 0
     [alert] = new.state.rules[0].active
     assert alert.state == "firing"
+
+
+async def test_only_the_rule_whose_series_are_refused_fails(world: World) -> None:
+    """What the others of the batch write is stored."""
+    take = world.record
+
+    async def record(batch: Any) -> None:
+        if any(("__name__", "bad") in labels for labels in batch.labels):
+            raise RefusedError("too many series")
+        await take(batch)
+
+    world.record = record  # type: ignore[method-assign]
+    rules = "{record: bad, expr: '1'}, {record: fine, expr: '2'}"
+    group = world.group(f"groups: [{{name: g, rules: [{rules}]}}]")
+    assert await world.go_on(group) == 1
+    bad, fine = group.state.rules
+    assert (bad.error, fine.error) == ("too many series", "")
+    assert (("__name__", "fine"),) in world.recorded.series

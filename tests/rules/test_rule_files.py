@@ -94,3 +94,18 @@ def test_files_are_found_by_globs_each_once(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_groups() -> None:
     """As in Prometheus."""
     assert parse_rule_groups("", "r.yml") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("annotations: {s: '{{ nope }}'}", "annotation 's': .*function \"nope\" not defined"),
+        ("labels: {l: '{{ $value'}", "label 'l': "),
+    ],
+)
+def test_a_template_that_cannot_be_parsed_is_an_error(text: str, message: str) -> None:
+    """It names file, group, rule and text; a recording rule's labels are no templates."""
+    with pytest.raises(DocumentError, match=f"r.yml: group 'g', rule 'A', {message}"):
+        parse_rule_groups(f"groups: [{{name: g, rules: [{{alert: A, expr: m, {text}}}]}}]", "r.yml")
+    fine = "groups: [{name: g, rules: [{record: a, expr: m, labels: {l: '{{ nope }}'}}]}]"
+    assert parse_rule_groups(fine, "r.yml")

@@ -56,8 +56,8 @@ def _check_rule_file(text: str, path: str) -> FileReport:
     try:
         groups = parse_rule_groups(text, path)
     except DocumentError as error:
-        # A fault of an expression is told below, with its line and those of all others.
-        if not isinstance(error.__cause__, ParseError):
+        # One of an expression or a template is told below, with its line and all others.
+        if not isinstance(error.__cause__, (ParseError, TemplateError)):
             errors.append(str(error))
     rules = list(_rules(text))
     for rule in rules:

@@ -7,6 +7,7 @@ https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
 import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,10 @@ from veriscope.query.promql import parse
 from veriscope.rules.conditions import LogCondition, TraceCondition, parse_threshold
 from veriscope.signals import METRIC_NAME, Duration, InvalidInputError, require_at_least
 from veriscope.signals.yaml_documents import DocumentError, decode_yaml
+from veriscope.templates import TemplateError
+from veriscope.templates.prometheus import RuleTemplates
+
+_TEMPLATES: Final = RuleTemplates({}, "")
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -173,6 +178,7 @@ def parse_rule_groups(text: str, name: str) -> tuple[RuleGroup, ...]:
         if names.count(group.name) > 1:
             raise DocumentError(f"{name}: two groups are called {group.name!r}; rename one")
         _check_expressions(group.name, group.rules, name)
+        _check_templates(group, name)
     return tuple(msgspec.structs.replace(group, file=name) for group in groups)
 
 
@@ -184,6 +190,22 @@ def _check_expressions(group: str, rules: Sequence[Rule], file: str) -> None:
             parse(rule.expr)
         except ParseError as error:
             raise DocumentError(f"{file}: group {group!r}, rule {rule.name!r}: {error}") from error
+
+
+def _check_templates(group: RuleGroup, file: str) -> None:
+    for rule in group.rules:
+        if not rule.alert:
+            continue
+        for kind, texts in (
+            ("label", {**group.labels, **rule.labels}),
+            ("annotation", rule.annotations),
+        ):
+            for name, text in texts.items():
+                try:
+                    _TEMPLATES.check(text, rule.name)
+                except TemplateError as error:
+                    at = f"group {group.name!r}, rule {rule.name!r}, {kind} {name!r}"
+                    raise DocumentError(f"{file}: {at}: {error}") from error
 
 
 def _files(patterns: Iterable[str]) -> list[str]:
