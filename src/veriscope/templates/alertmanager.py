@@ -1,12 +1,13 @@
 """Texts and mails of notifications, expanded as Alertmanager expands them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Final
 
 from veriscope.signals import Clock, SystemClock
-from veriscope.templates.functions.alertmanager import FUNCTIONS, functions
+from veriscope.templates.functions.alertmanager import FUNCTIONS, HTML_FUNCTIONS, functions
+from veriscope.templates.functions.calls import Function
 from veriscope.templates.functions.limits import Budget
 from veriscope.templates.html.writer import HtmlWriter
 from veriscope.templates.language.evaluate import Execution, Writer
@@ -44,7 +45,7 @@ class NotificationTemplates:
 
     def text(self, text: str, data: Record) -> str:
         """Carry out *text* on *data*; raises `TemplateError`."""
-        return text if "{{" not in text else self._run(text, data, TextWriter)
+        return text if "{{" not in text else self._run(text, data, TextWriter(), {})
 
     def html(self, text: str, data: Record) -> str:
         """
@@ -53,17 +54,17 @@ class NotificationTemplates:
         Raises `TemplateError`, also where a value stands where no escaping makes it safe: inside
         `<script>` and in attributes that hold scripts.
         """
-        return self._run(text, data, HtmlWriter)
+        return self._run(text, data, HtmlWriter(), HTML_FUNCTIONS)
 
     def check(self, text: str, name: str) -> None:
         """Parse *text* only; raises `TemplateError`."""
         parse(name, text, _NAMES)
 
-    def _run(self, text: str, data: Record, new_writer: Callable[[], Writer]) -> str:
+    def _run(self, text: str, data: Record, writer: Writer, instead: Mapping[str, Function]) -> str:
         templates = {**self._templates, **self._parse(text)}
-        writer = new_writer()
         now = GoTime.of_ms(self._clock.now_ms())
-        Execution(templates, functions(now), writer, Budget()).run_safely("", data)
+        budget = Budget()
+        Execution(templates, {**functions(now), **instead}, writer, budget).run_safely("", data)
         return str(writer)
 
     def _parse(self, text: str) -> Mapping[str, Template]:

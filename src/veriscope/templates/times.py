@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from veriscope.templates.time_layout import Moment, render
 
 _NS: Final = 1_000_000_000
+_LONGEST: Final = (1 << 63) - 1
 _DAY_S: Final = 86_400
 _ZERO_S: Final = -62_135_596_800
 """The start of the year 1, from which Go counts."""
@@ -50,6 +51,11 @@ class GoDuration(int):
         if hours:
             return f"{sign}{hours}h{minutes}m{seconds}"
         return f"{sign}{minutes}m{seconds}" if minutes else sign + seconds
+
+    @classmethod
+    def bounded(cls, ns: int) -> "GoDuration":
+        """Return *ns*, or the nearest that 64 bits hold: 292 years, as Go has it."""
+        return cls(max(-_LONGEST - 1, min(_LONGEST, ns)))
 
     def truncate(self, to: int) -> "GoDuration":
         """Return it rounded toward zero to a multiple of *to*, or as it is where that is 0."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_plus
 
-from veriscope.templates.functions.builtins import BUILTINS
+from veriscope.templates.functions.builtins import BUILTINS, escape_html, escape_query, joined
 from veriscope.templates.functions.calls import CallError, Function, Kind
 from veriscope.templates.functions.limits import Output
 from veriscope.templates.functions.prometheus import humanize_duration, title, to_lower, to_upper
@@ -91,7 +91,7 @@ def _dict(*pairs: Value) -> dict[str, Value]:
 
 def functions(now: GoTime) -> Mapping[str, Function]:
     """Return all functions; `since` measures to *now*."""
-    since = Function(lambda time: GoDuration(now.unix_ns - time.unix_ns), (Kind.TIME,))
+    since = Function(lambda time: GoDuration.bounded(now.unix_ns - time.unix_ns), (Kind.TIME,))
     return {**FUNCTIONS, "since": since}
 
 
@@ -116,3 +116,9 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "append": Function(_append, (Kind.ANY,), Kind.ANY),
     "dict": Function(_dict, (), Kind.ANY),
 }
+
+HTML_FUNCTIONS: Final[Mapping[str, Function]] = {
+    "html": Function(lambda *values: SafeHtml(escape_html(joined(values))), (), Kind.ANY),
+    "urlquery": Function(lambda *values: SafeUrl(escape_query(joined(values))), (), Kind.ANY),
+}
+"""What replaces functions of the same name in HTML: their result is not escaped again."""

@@ -99,6 +99,8 @@ def constant_as(value: Value, kind: Kind, spelled: str) -> Value:
         return float(value)
     if kind is Kind.INT and is_number and float(value).is_integer():
         return int(value)
+    if kind is Kind.DURATION and is_number and float(value).is_integer():
+        return GoDuration(value)
     if value is None or wrong_type(value, kind) is None:
         return value
     if kind in _WANTED:
@@ -110,6 +112,7 @@ _TAKE_NIL: Final = frozenset({Kind.ANY, Kind.STRINGS, Kind.VECTOR, Kind.SAMPLE})
 _WANTED: Final = {
     Kind.STRING: "string",
     Kind.INT: "integer",
+    Kind.DURATION: "integer",
     Kind.FLOAT: "float",
     Kind.BOOL: "bool",
 }

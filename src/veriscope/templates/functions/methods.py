@@ -82,7 +82,7 @@ _TIME: Final[Mapping[str, Callable[[GoTime], Function]]] = {
     "Before": _with_time(lambda time, other: time.unix_ns < other.unix_ns),
     "After": _with_time(lambda time, other: time.unix_ns > other.unix_ns),
     "Equal": _with_time(lambda time, other: time.unix_ns == other.unix_ns),
-    "Sub": _with_time(lambda time, other: GoDuration(time.unix_ns - other.unix_ns)),
+    "Sub": _with_time(lambda time, other: GoDuration.bounded(time.unix_ns - other.unix_ns)),
     "Add": _with_duration(lambda time, more: GoTime(time.unix_ns + more, time.zone)),
     "AddDate": _of_time(Kind.INT, Kind.INT, Kind.INT)(_moved),
     "Truncate": _with_duration(lambda time, to: _rounded(time, to, half=False)),
