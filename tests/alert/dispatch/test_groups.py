@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 TWO = """
 route:
   receiver: all
@@ -127,3 +129,26 @@ async def test_silence_goes_by_the_resolve_timeout(office: Any) -> None:
     assert len(office.person.told) == 1
     await office.pass_time(1)
     assert office.person.heard[1:] == [("resolved", (), ("A",))]
+
+
+async def test_a_fault_with_one_group_stops_no_other(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails in a flush is tried at the next one, and others are told meanwhile."""
+    alerting = await office.open()
+    flushes = alerting._flushes
+    sift = flushes._suppression.sift
+
+    def fail_for_a(route: Any, alerts: Any, now_ms: int) -> Any:
+        if dict(alerts[0].labels)["job"] == "a":
+            raise ValueError("bad")
+        return sift(route, alerts, now_ms)
+
+    monkeypatch.setattr(flushes._suppression, "sift", fail_for_a)
+    await office.post("A", job="a")
+    await office.post("B", job="b")
+    await office.pass_time(30)
+    assert office.person.heard == [("firing", ("B",), ())]
+    monkeypatch.setattr(flushes._suppression, "sift", sift)
+    await office.pass_time(300)
+    assert office.person.heard[1:] == [("firing", ("A",), ())]

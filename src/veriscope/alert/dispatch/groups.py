@@ -175,7 +175,11 @@ class Dispatcher:
         def done(succeeded: bool) -> None:  # noqa: FBT001 - of the type `Done`
             self._flushed(group, alerts, now_ms, succeeded=succeeded)
 
-        self._flushes.flush(group, alerts, done)
+        try:
+            self._flushes.flush(group, alerts, done)
+        except Exception:
+            group.is_busy = False  # so that its next flush is tried
+            raise
 
     def _flushed(
         self, group: Group, alerts: Sequence[StoredAlert], flushed_ms: int, *, succeeded: bool

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from veriscope.signals import Clock
+from veriscope.signals.log import get_log
 
+_log = get_log(__name__)
 Action: TypeAlias = Callable[[], None]
 
 
@@ -56,12 +58,20 @@ class Timers:
         return timer
 
     def run_due(self, most: int) -> None:
-        """Do what is due, at most so many actions, the longest due first."""
+        """
+        Do what is due, at most so many actions, the longest due first.
+
+        An action that fails is logged; the others go on.
+        """
         now_s = self._clock.monotonic_s()
         for _ in range(most):
             if not self._heap or self._heap[0][0] > now_s:
                 return
-            heapq.heappop(self._heap)[2].run()
+            timer = heapq.heappop(self._heap)[2]
+            try:
+                timer.run()
+            except Exception:  # noqa: BLE001 - a fault with one group must not silence the others
+                _log.exception("alerting_action_failed")
 
     def next_s(self) -> float | None:
         """Return when something is due next; None where nothing is."""

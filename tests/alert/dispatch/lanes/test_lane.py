@@ -224,3 +224,23 @@ async def test_failures_in_a_row_are_shown(office: Any) -> None:
     assert (view.last_error, view.sent) == ("HTTP 500", 0)
     await office.pass_time(10)
     assert office.metric("veriscope_notifications_consecutive_failures", **labels) == 0
+
+
+async def test_a_machine_without_threads_tells_later(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread can be started, the notification is tried again."""
+    alerting = await office.open(FAST)
+    [lane] = alerting._receivers.lanes("team")
+    submit, left = lane._threads.submit, [2]
+
+    def refuse_twice(*arguments: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        return submit(*arguments)
+
+    monkeypatch.setattr(lane._threads, "submit", refuse_twice)
+    await office.post("A")
+    await office.pass_time(5)
+    assert office.person.heard == [("firing", ("A",), ())]

@@ -235,7 +235,11 @@ class Lane:
         if not job.failures:
             self._tries.begun()
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, self._call, group)
+        try:
+            future = loop.run_in_executor(self._threads, self._call, group)
+        except RuntimeError as error:  # the system has no thread left now
+            loop.call_soon(self._ended, job, Outcome.retry(Reason.OTHER, str(error)))
+            return
         future.add_done_callback(lambda done: self._ended(job, done.result()))
 
     def _call(self, group: AlertGroup) -> Outcome:
