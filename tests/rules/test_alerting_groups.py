@@ -10,10 +10,10 @@ import pytest
 from veriscope.query.promql import QueryResult
 from veriscope.rules import Expander, GroupEvaluator, Rule, RuleHealth, parse_rule_groups
 from veriscope.signals import (
+    InvalidInputError,
     Labels,
     RaggedSamples,
     RawFetch,
-    RefusedError,
     UnavailableError,
     VeriscopeError,
     to_labels,
@@ -384,7 +384,7 @@ async def test_only_the_rule_whose_series_are_refused_fails(world: World) -> Non
 
     async def record(batch: Any) -> None:
         if any(("__name__", "bad") in labels for labels in batch.labels):
-            raise RefusedError("too many series")
+            raise InvalidInputError("too many series")
         await take(batch)
 
     world.record = record  # type: ignore[method-assign]
