@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from veriscope.templates import Record
+from veriscope.templates import GoTime, KeyValues, Listing, Record
 from veriscope.templates.alertmanager import NotificationTemplates
 
 
@@ -87,3 +87,41 @@ def test_the_mail_shows_every_alert_escaped(
     assert "Firing (2)" in mail
     assert "resolved 1970-01-01 01:50:00 UTC, after 1h 0m 0s" in mail
     assert "ZgotmplZ" not in mail
+
+
+def test_ten_thousand_alerts_are_told_of(notifications: NotificationTemplates) -> None:
+    """A list ends after its first alerts and counts the rest; no bound is met."""
+    labels = KeyValues({f"label_{number}": "x" * 50 for number in range(20)})
+    empty = KeyValues({})
+    alert = Record(
+        {
+            "Status": "firing",
+            "Labels": labels,
+            "Annotations": labels,
+            "StartsAt": GoTime.of_ms(0),
+            "EndsAt": GoTime.zero(),
+            "GeneratorURL": "http://p/graph",
+            "Fingerprint": "0",
+        }
+    )
+    alerts = [alert] * 10_000
+    parts = {"Firing": lambda: alerts, "Resolved": list}
+    group = Record(
+        {
+            "Receiver": "r",
+            "Status": "firing",
+            "Alerts": Listing(alerts, parts, "template.Alerts"),
+            "GroupLabels": empty,
+            "CommonLabels": labels,
+            "CommonAnnotations": labels,
+            "ExternalURL": "http://am",
+        }
+    )
+    for name in (
+        "opsgenie.default.description",
+        "telegram.default.message",
+        "msteams.default.text",
+    ):
+        text = notifications.text(f'{{{{ template "{name}" . }}}}', group)
+        assert "... and 9800 more alerts" in text
+    assert "and 9950 more" in notifications.html('{{ template "email.default.html" . }}', group)

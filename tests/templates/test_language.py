@@ -33,8 +33,9 @@ Expand = Callable[[str], str]
         ("{{ range $i, $s := query `two` }}{{ $i }}:{{ $s.Value }} {{ end }}", "0:7 1:8 "),
         ("{{ range query `none` }}x{{ else }}empty{{ end }}", "empty"),
         (
-            "{{ range 5 }}{{ if eq . 1 }}{{ continue }}{{ else if eq . 3 }}{{ break }}{{ end }}-{{ end }}",
-            "--",
+            "{{ range 5 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ if eq . 3 }}{{ break }}{{ end }}"
+            + "{{ . }}{{ end }}",
+            "02",
         ),
         (
             "{{ define `t` }}[{{ . }}]{{ end }}{{ template `t` 5 }}{{ template `t` }}",

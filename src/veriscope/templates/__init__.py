@@ -3,8 +3,8 @@ Go's text templates: what rules and notifications are written in.
 
 `prometheus.RuleTemplates` expands the labels and annotations of rules, and
 `alertmanager.NotificationTemplates` the texts and mails of receivers. Nothing in a template can
-read a file, reach a network or touch a Python object, and each has bounds: 1 MiB of source and of
-output, 100,000 steps, and 100 levels of nesting.
+read a file, reach a network or touch a Python object, and each has bounds: 1 MiB of source, 2^20
+characters of output, 100,000 steps, and 100 levels of nesting.
 """
 
 from veriscope.templates.errors import TemplateError

@@ -4,7 +4,7 @@ from typing import Final
 
 from veriscope.templates.functions.calls import CallError
 
-MAX_OUTPUT_BYTES: Final = 1 << 20
+MAX_OUTPUT_CHARACTERS: Final = 1 << 20
 MAX_STEPS: Final = 100_000
 
 
@@ -22,7 +22,7 @@ class Budget:
 
 
 class Output:
-    """Text as it grows, up to 1 MiB."""
+    """Text as it grows, up to a bound."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -31,8 +31,8 @@ class Output:
     def add(self, text: str) -> None:
         """Append *text*; raises `CallError` where it would be too much."""
         self._size += len(text)
-        if self._size > MAX_OUTPUT_BYTES:
-            raise CallError(f"writes over {MAX_OUTPUT_BYTES} bytes; make it write less")
+        if self._size > MAX_OUTPUT_CHARACTERS:
+            raise CallError(f"writes over {MAX_OUTPUT_CHARACTERS} characters; make it write less")
         self._parts.append(text)
 
     def __str__(self) -> str:
