@@ -15,17 +15,14 @@ from veriscope.alert.alerting import Alerting
 from veriscope.alert.notify.forwarding import Forwarder
 from veriscope.app.config import Config
 from veriscope.collect.scrape import RelabelConfig, Relabeller, Scraper
-from veriscope.rules import Rule, RuleGroup, RuleLoop, load_rule_groups
+from veriscope.rules import RuleGroup, RuleLoop, load_rule_groups
 from veriscope.rules.builtin import meta_groups
 from veriscope.rules.sending import SendAlerts
 from veriscope.rules.slo import load_slo_groups
 from veriscope.signals import Clock, Labels, VeriscopeError, to_labels
 from veriscope.signals.alerts import PostedAlert
 from veriscope.signals.events import Event
-from veriscope.signals.yaml_documents import DocumentError
 from veriscope.store import Store
-from veriscope.templates import TemplateError
-from veriscope.templates.prometheus import RuleTemplates
 
 _log = structlog.get_logger(__name__)
 _RELOADED: Final = frozenset(
@@ -36,22 +33,7 @@ _RELOADED: Final = frozenset(
 def load_groups(config: Config) -> tuple[RuleGroup, ...]:
     """Return the groups of rule files, objectives and the server; raises `DocumentError`."""
     own = meta_groups() if config.rules.meta else ()
-    groups = load_rule_groups(config.rule_files) + load_slo_groups(config.slo_files) + own
-    templates = RuleTemplates({}, "")
-    for group in groups:
-        for rule in group.rules:
-            _check_templates(group, rule, templates)
-    return groups
-
-
-def _check_templates(group: RuleGroup, rule: Rule, templates: RuleTemplates) -> None:
-    """Raise `DocumentError` for a text of *rule* that is no template; a recorded label is none."""
-    for text in (*rule.labels.values(), *rule.annotations.values()) if rule.alert else ():
-        try:
-            templates.check(text, rule.alert)
-        except TemplateError as error:
-            place = f"{group.file}: group {group.name!r}, rule {rule.name!r}"
-            raise DocumentError(f"{place}: {error}") from error
+    return load_rule_groups(config.rule_files) + load_slo_groups(config.slo_files) + own
 
 
 def create_forwarder(config: Config, clock: Clock, registry: CollectorRegistry) -> Forwarder:

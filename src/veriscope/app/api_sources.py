@@ -61,8 +61,10 @@ def config_text(config: Config) -> str:
     """Return *config* as YAML, defaults included and secrets hidden."""
     plain = _plain(config)
     routing = plain.pop("routing")
-    plain["global"] |= routing.pop("global")
-    return yaml.safe_dump(plain | routing, sort_keys=False, allow_unicode=True)
+    if config.routing.route is not None:
+        plain["global"] |= routing.pop("global")
+        plain |= routing
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def flags(config: Config, data: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -17,8 +17,11 @@ from veriscope.alert.notify.http.sender import (
 )
 from veriscope.alert.notify.outcome import Outcome, Reason, Verdict
 from veriscope.alert.notify.sending import Secrets, SecretUnreadableError
-from veriscope.rules import GroupState
 from veriscope.signals import Clock, Duration, Secret, VeriscopeError, require_at_least
+
+if TYPE_CHECKING:
+    # An agent reads the same configuration and evaluates no rules.
+    from veriscope.rules import GroupState
 
 _log = structlog.get_logger(__name__)
 _LATE_INTERVALS: Final = 3
@@ -61,7 +64,7 @@ class Heartbeat:
         self,
         options: HeartbeatOptions,
         *,
-        rules: Callable[[], Sequence[GroupState]],
+        rules: "Callable[[], Sequence[GroupState]]",
         check: Callable[[], None],
         clock: Clock,
         registry: CollectorRegistry,
