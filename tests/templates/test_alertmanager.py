@@ -49,6 +49,20 @@ def test_functions_and_data_are_alertmanagers(
     assert notifications.text(text, group) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(("FIRING", "Firing"), ("it's OK", "It's Ok"), ("foo_bar-BAZ", "Foo_bar-Baz")),
+        *(("3rd 2ND", "3Rd 2Nd"), ("x.y.Z", "X.y.z"), ("straße été", "Straße Été")),
+    ],
+)
+def test_a_title_has_one_capital_a_word(
+    notifications: NotificationTemplates, group: Record, text: str, expected: str
+) -> None:
+    """Alertmanager's `title` makes the other letters small; that of rules leaves them."""
+    assert notifications.text("{{ title `" + text + "` }}", group) == expected
+
+
 def test_a_file_wins_over_a_default(group: Record) -> None:
     """Who defines `slack.default.title` anew changes what refers to it."""
     templates = NotificationTemplates(

@@ -75,6 +75,12 @@ _DATA = Record({"V": "x<\0é", "L": [1, 2.5, "z", None]})
         ),
         ('{{ printf "%999999d%999999d" 1 1 }}', "1048576 characters"),
         ('{{ $x := printf "%99999d" 1 }}{{ reReplaceAll " " $x $x }}', "1048576 characters"),
+        (
+            "{{ $x := args 1 }}{{ range 40 }}{{ $x = args $x $x }}{{ end }}{{ $x }}",
+            "a value is over",
+        ),
+        ("{{ $x := args 1 }}{{ range 60 }}{{ $x = args $x }}{{ end }}{{ $x }}", "nested deeper"),
+        ('{{ $x := printf "%999999d" 1 }}{{ range 99 }}{{ match "a.*b" $x }}{{ end }}', "steps"),
         ("{{ " + "(" * 101 + "1" + ")" * 101 + " }}", "nested deeper than 100"),
         ("{{ if 1 }}" * 101 + "{{ end }}" * 101, "nested deeper than 100"),
         ("x" * (1 << 20) + "{{ 1 }}", "over 1048576 bytes"),
@@ -87,6 +93,9 @@ _DATA = Record({"V": "x<\0é", "L": [1, 2.5, "z", None]})
         "doubling",
         "width",
         "replace",
+        "shared",
+        "nested",
+        "scan",
         "paren",
         "if",
         "source",
@@ -96,6 +105,13 @@ def test_a_template_has_bounds(expand: Callable[[str], str], text: str, fault: s
     """Steps, output, depth and source have limits, and the error says which was met."""
     with pytest.raises(TemplateError, match=fault):
         expand(text)
+
+
+def test_a_list_that_holds_itself_often_is_no_json(group: Record) -> None:
+    """What shares its parts is counted as often as it would be written."""
+    text = "{{ $x := list 1 }}{{ range 40 }}{{ $x = list $x $x }}{{ end }}{{ toJson $x }}"
+    with pytest.raises(TemplateError, match="a value is over"):
+        _TEMPLATES.text(text, group)
 
 
 def test_nesting_up_to_the_limit_works(expand: Callable[[str], str]) -> None:

@@ -33,9 +33,8 @@ Expand = Callable[[str], str]
         ("{{ range $i, $s := query `two` }}{{ $i }}:{{ $s.Value }} {{ end }}", "0:7 1:8 "),
         ("{{ range query `none` }}x{{ else }}empty{{ end }}", "empty"),
         (
-            "{{ range 5 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ if eq . 3 }}{{ break }}{{ end }}"
-            + "{{ . }}{{ end }}",
-            "02",
+            "{{range 5}}{{if eq . 1}}{{continue}}{{end}}{{.}}{{if gt . 2}}{{break}}{{end}}{{end}}",
+            "023",
         ),
         (
             "{{ define `t` }}[{{ . }}]{{ end }}{{ template `t` 5 }}{{ template `t` }}",

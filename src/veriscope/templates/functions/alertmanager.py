@@ -1,18 +1,23 @@
 """The functions of Alertmanager's templates, those of versions after 0.25 too."""
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_plus
 
 from veriscope.templates.functions.builtins import BUILTINS, escape_html, escape_query, joined
 from veriscope.templates.functions.calls import CallError, Function, Kind
-from veriscope.templates.functions.limits import Output
-from veriscope.templates.functions.prometheus import humanize_duration, title, to_lower, to_upper
+from veriscope.templates.functions.limits import Output, Room
+from veriscope.templates.functions.printing import text_of
+from veriscope.templates.functions.prometheus import humanize_duration, to_lower, to_upper
 from veriscope.templates.functions.regular_expressions import matches, replace_all
 from veriscope.templates.times import GoDuration, GoTime, Named
 from veriscope.templates.values import Record, SafeHtml, SafeUrl, Value, type_name
 
+_WORD: Final = re.compile(r"\w+(?:['.:\u2019\u00b7]\w+)*")
+"""Letters, digits and what may stand between two of them without ending a word."""
 _TEXT: Final = (Kind.STRING,)
 _DEPTH: Final = 50
 
@@ -22,6 +27,16 @@ def _join(separator: str, texts: Sequence[str]) -> str:
     for at, text in enumerate(texts):
         output.add(separator + text if at else text)
     return str(output)
+
+
+def _title(text: str) -> str:
+    """Return *text* with one capital a word, its first letter, and all others small."""
+    return _WORD.sub(lambda word: _capital(word[0]), text)
+
+
+def _capital(word: str) -> str:
+    at = next((at for at, letter in enumerate(word) if letter.isalpha()), 0)
+    return word[:at] + word[at : at + 1].title() + word[at + 1 :].lower()
 
 
 def _in_zone(zone: str, time: GoTime) -> GoTime:
@@ -43,26 +58,41 @@ def _is_hex(digits: str) -> bool:
 
 
 def _to_json(value: Value) -> str:
-    text = json.dumps(_document(value, 0), ensure_ascii=False, separators=(",", ":"))
+    document = _document(value, Room())
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
 
 
-def _document(value: Value, depth: int) -> Value:
-    if depth > _DEPTH:
-        raise CallError("nested too deeply for JSON")
+def _document(value: Value, room: Room) -> Value:
+    """Return *value* as JSON has it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise CallError(f"json: unsupported value: {text_of(value)}")
     if isinstance(value, GoTime):
         return value.format("2006-01-02T15:04:05.999999999Z07:00")
     if isinstance(value, GoDuration | Named):
         return int(value)
-    if isinstance(value, Record):
-        return {_json_name(name): _document(one, depth + 1) for name, one in value.fields.items()}
-    if isinstance(value, Mapping):
-        return {str(key): _document(value[key], depth + 1) for key in sorted(value)}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_document(one, depth + 1) for one in value]
+    if isinstance(value, Record | Mapping | Sequence) and not isinstance(value, str):
+        return _nested(value, room)
+    room.take(len(value) if isinstance(value, str) else 0)
     return value
+
+
+def _nested(value: Record | Mapping[str, Value] | Sequence[Value], room: Room) -> Value:
+    room.take(0)
+    room.depth += 1
+    if room.depth > _DEPTH:
+        raise CallError("nested too deeply for JSON; make it flatter")
+    try:
+        if isinstance(value, Record):
+            fields = value.fields.items()
+            return {_json_name(name): _document(one, room) for name, one in fields}
+        if isinstance(value, Mapping):
+            return {str(key): _document(value[key], room) for key in sorted(value)}
+        return [_document(one, room) for one in value]
+    finally:
+        room.depth -= 1
 
 
 def _json_name(name: str) -> str:
@@ -99,7 +129,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     **BUILTINS,
     "toUpper": Function(to_upper, _TEXT),
     "toLower": Function(to_lower, _TEXT),
-    "title": Function(title, _TEXT),
+    "title": Function(_title, _TEXT),
     "trimSpace": Function(str.strip, _TEXT),
     "join": Function(_join, (Kind.STRING, Kind.STRINGS)),
     "match": Function(matches, (Kind.STRING, Kind.STRING)),

@@ -6,7 +6,6 @@ from urllib.parse import quote_plus
 
 from veriscope.templates.functions.calls import CallError, Function, Kind
 from veriscope.templates.functions.comparisons import COMPARISONS
-from veriscope.templates.functions.limits import Output
 from veriscope.templates.functions.printing import sprint, sprintf, sprintln, text_of
 from veriscope.templates.values import StringMap, Value, is_true, type_name
 
@@ -99,15 +98,8 @@ def _len(value: Value) -> int:
 
 
 def joined(values: Sequence[Value]) -> str:
-    """Return what the escapers escape: a string as it is, all else as `print` has it."""
-    if len(values) == 1 and isinstance(values[0], str):
-        return str(values[0])
-    output = Output()
-    for at, value in enumerate(values):
-        if at and not isinstance(value, str) and not isinstance(values[at - 1], str):
-            output.add(" ")
-        output.add(text_of(value))
-    return str(output)
+    """Return what the escapers escape: as `print` has it, and nil as an action shows it."""
+    return sprint([text_of(value) if value is None else value for value in values])
 
 
 def _call(callee: Value, *_: Value) -> Value:

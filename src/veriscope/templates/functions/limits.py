@@ -6,6 +6,8 @@ from veriscope.templates.functions.calls import CallError
 
 MAX_OUTPUT_CHARACTERS: Final = 1 << 20
 MAX_STEPS: Final = 100_000
+_CHARACTERS_A_PART: Final = 8
+"""What an element of a list counts for besides its text: it takes time as well."""
 
 
 class Budget:
@@ -37,3 +39,21 @@ class Output:
 
     def __str__(self) -> str:
         return "".join(self._parts)
+
+
+class Room:
+    """
+    What is left for one value on its way to text.
+
+    A list can hold itself a thousandfold at no cost: only counting ends its printing.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_OUTPUT_CHARACTERS
+        self.depth = 0
+
+    def take(self, size: int) -> None:
+        """Take a part of *size* characters off; raises `CallError` where it is too much."""
+        self._left -= size + _CHARACTERS_A_PART
+        if self._left < 0:
+            raise CallError(f"a value is over {MAX_OUTPUT_CHARACTERS} characters; show less of it")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from veriscope.templates.constants import quote
+from veriscope.templates.functions.calls import CallError
 from veriscope.templates.functions.floats import hexadecimal, spell
-from veriscope.templates.functions.limits import Output
+from veriscope.templates.functions.limits import Output, Room
 from veriscope.templates.times import GoDuration, GoTime, Named
 from veriscope.templates.values import Record, Value, type_name
 
@@ -161,40 +162,55 @@ class _Printf:
         self._output.add("%!(EXTRA " + ", ".join(named) + ")")
 
 
-def write(value: Value, form: Format, depth: int = 0) -> str:
-    """Return *value* as the verb of *form* writes it."""
-    if depth > _MAX_DEPTH:
-        return "..."
+def write(value: Value, form: Format, room: Room | None = None) -> str:
+    """Return *value* as the verb of *form* writes it; raises `CallError` where it is too large."""
+    room = room or Room()
+    has_parts = isinstance(value, Mapping | Sequence | Record) and not isinstance(value, str)
+    if has_parts and form.verb != "T":
+        return _nested(value, form, room)
+    text = _single(value, form)
+    room.take(len(text))
+    return text
+
+
+def _single(value: Value, form: Format) -> str:
     if form.verb == "T":
         return form.pad(type_name(value))
     if value is None:
         return form.pad("<nil>") if form.verb == "v" else f"%!{form.verb}(<nil>)"
     if form.verb in "vsxXq" and isinstance(value, GoTime | GoDuration | Named):
         return _string(value.name if isinstance(value, Named) else value.text(), form)
-    return _by_kind(value, form, depth)
-
-
-def _by_kind(value: Value, form: Format, depth: int) -> str:
     for type_, written in _WRITERS:
         if isinstance(value, type_):
             return written(value, form)
+    return _bad(value, form)
+
+
+def _nested(value: Value, form: Format, room: Room) -> str:
+    room.take(0)
+    room.depth += 1
+    if room.depth > _MAX_DEPTH:
+        raise CallError(f"a value is nested deeper than {_MAX_DEPTH} levels; make it flatter")
+    try:
+        return _elements(value, form, room)
+    finally:
+        room.depth -= 1
+
+
+def _elements(value: Value, form: Format, room: Room) -> str:
     if isinstance(value, Mapping):
-        return f"map[{' '.join(_pair(key, value[key], form, depth) for key in sorted(value))}]"
-    if isinstance(value, Sequence):
-        return f"[{' '.join(write(one, form, depth + 1) for one in value)}]"
-    return _record(value, form, depth) if isinstance(value, Record) else _bad(value, form)
-
-
-def _pair(key: str, value: Value, form: Format, depth: int) -> str:
-    return f"{write(key, form, depth + 1)}:{write(value, form, depth + 1)}"
-
-
-def _record(value: Record, form: Format, depth: int) -> str:
-    shown = [
-        (f"{name}:" if _NAMED_FIELDS in form.flags else "") + write(one, form, depth + 1)
-        for name, one in value.fields.items()
-    ]
-    return f"{{{' '.join(shown)}}}"
+        pairs = [
+            f"{write(key, form, room)}:{write(value[key], form, room)}" for key in sorted(value)
+        ]
+        return f"map[{' '.join(pairs)}]"
+    if isinstance(value, Record):
+        named = _NAMED_FIELDS in form.flags
+        fields = [
+            (f"{name}:" if named else "") + write(one, form, room)
+            for name, one in value.fields.items()
+        ]
+        return f"{{{' '.join(fields)}}}"
+    return f"[{' '.join(write(one, form, room) for one in value)}]"
 
 
 def _bad(value: Value, form: Format) -> str:

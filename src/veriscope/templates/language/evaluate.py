@@ -341,7 +341,7 @@ class Execution:
             if (fault := wrong_type(final, kind)) is not None:
                 self._fail(fault)
             arguments.append(final)
-        self._spend(1)
+        self._spend(1 + sum(_weight(argument) for argument in arguments))
         try:
             result = function.call(*arguments)
         except CallError as error:
@@ -400,5 +400,5 @@ _CHARACTERS_A_STEP: Final = 64
 
 
 def _weight(value: Value) -> int:
-    """Return what a result costs besides the call that made it: text is not free."""
+    """Return what an argument or a result costs besides its call: long text is not free."""
     return len(value) // _CHARACTERS_A_STEP if isinstance(value, str | Sequence) else 0
