@@ -8,9 +8,15 @@ import pytest
 import yaml
 
 from veriscope.query.promql import parse
+from veriscope.rules import load_rule_groups
+from veriscope.rules.unit_tests import as_text, run
+from veriscope.signals import SystemClock
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus"
 FILES = sorted(RULES.glob("*.rules.yml"))
+# As the guide has them, to the letter.
+THEIRS = Path(__file__).with_name("guide") / "alerts.yml"
+TESTS = (*sorted((RULES / "tests").glob("*.yml")), THEIRS.with_name("alerts.test.yml"))
 # The genRF guide's alerts: name, severity, how long.
 GUIDE = {
     "CircuitGenerationDown": ("critical", "2m"),
@@ -34,7 +40,10 @@ def promtool() -> str:
 def test_promtool_takes_the_rules(promtool: str) -> None:
     """Every rule file is one that Prometheus loads."""
     done = subprocess.run(
-        [promtool, "check", "rules", *map(str, FILES)], capture_output=True, text=True, check=False
+        [promtool, "check", "rules", *map(str, (*FILES, THEIRS))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -42,11 +51,25 @@ def test_promtool_takes_the_rules(promtool: str) -> None:
 @pytest.mark.peer
 def test_rules_fire_when_they_should(promtool: str) -> None:
     """Each rule fires on its fault and keeps quiet next to it, as the rules' own tests say."""
-    tests = sorted(map(str, (RULES / "tests").glob("*.yml")))
     done = subprocess.run(
-        [promtool, "test", "rules", *tests], capture_output=True, text=True, check=False
+        [promtool, "test", "rules", *map(str, TESTS)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda path: path.stem)
+def test_they_fire_here_as_there(file: Path) -> None:
+    """Veriscope's own evaluator passes the same tests, with the guide's own rules too."""
+    result = run(str(file), clock=SystemClock())
+    assert result.ok, "\n".join(as_text([result]))
+
+
+def test_the_guide_s_file_loads_unchanged() -> None:
+    """Names, severities and waiting times of the guide's own text."""
+    groups = load_rule_groups([str(THEIRS)])
+    assert [group.name for group in groups] == ["genrf.critical", "genrf.warning"]
+    rules = [rule for group in groups for rule in group.rules]
+    assert {rule.name: (rule.labels["severity"], str(rule.for_)) for rule in rules} == GUIDE
 
 
 def test_the_rules_are_the_guide_s() -> None:
