@@ -10,10 +10,10 @@ from veriscope.templates.functions.alertmanager import FUNCTIONS, HTML_FUNCTIONS
 from veriscope.templates.functions.calls import Function
 from veriscope.templates.functions.limits import Budget
 from veriscope.templates.html.writer import HtmlWriter
-from veriscope.templates.language.evaluate import Execution, Writer
+from veriscope.templates.language.evaluate import Execution
 from veriscope.templates.language.nodes import Template
 from veriscope.templates.language.parser import parse
-from veriscope.templates.language.text_writer import TextWriter
+from veriscope.templates.language.writers import TextWriter, Writer
 from veriscope.templates.times import GoTime
 from veriscope.templates.values import Record
 

@@ -13,7 +13,7 @@ from veriscope.templates.functions.prometheus import FUNCTIONS
 from veriscope.templates.language.evaluate import Execution
 from veriscope.templates.language.nodes import Template
 from veriscope.templates.language.parser import parse
-from veriscope.templates.language.text_writer import TextWriter
+from veriscope.templates.language.writers import TextWriter
 from veriscope.templates.values import Listing, Record, StringMap, Value
 
 Query: TypeAlias = Callable[[str], Sequence[tuple[Labels, float]]]

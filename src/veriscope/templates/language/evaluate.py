@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn
 
 from veriscope.templates.constants import quote
 from veriscope.templates.errors import TemplateError
@@ -28,7 +28,7 @@ from veriscope.templates.language.nodes import (
     Variable,
     spell,
 )
-from veriscope.templates.language.text_writer import TextWriter
+from veriscope.templates.language.writers import TextWriter, Writer
 from veriscope.templates.values import Record, SafeHtml, StringMap, Value, is_true, type_name
 
 _MAX_DEPTH: Final = 100
@@ -60,16 +60,6 @@ class _LeaveError(Exception):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-
-
-class Writer(Protocol):
-    """Takes what a template writes."""
-
-    def text(self, text: str) -> None:
-        """Take the template's own *text*."""
-
-    def value(self, value: Value) -> None:
-        """Take what an action gave."""
 
 
 @dataclass(slots=True)
