@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from veriscope.alert.alerting import Alerting
 from veriscope.alert.notify.forwarding import Forwarder
 from veriscope.app.config import Config
-from veriscope.collect.scrape import RelabelConfig, Relabeller, Scraper
+from veriscope.collect.scrape import RelabelConfig, Relabeller, Scraper, build_jobs
 from veriscope.rules import RuleGroup, RuleLoop, load_rule_groups
 from veriscope.rules.builtin import meta_groups
 from veriscope.rules.sending import SendAlerts
@@ -97,6 +97,7 @@ class Reloading:
         self._source = source
         self.config = running
         """What is in force."""
+        self._read = running
         self._rules = rules
         self._alerting = alerting
         self._scraper = scraper
@@ -104,17 +105,23 @@ class Reloading:
         self._clock = clock
 
     def files(self) -> Iterator[str]:
-        """Give the files that a reload would read, as globs."""
-        config = self.config
-        yield from (*config.rule_files, *config.slo_files, *config.routing.templates)
-        for file in (self._source.file, config.alert.config_file):
-            if file is not None:
-                yield glob.escape(str(file))
+        """
+        Give the files that a reload would read, as globs.
+
+        Those that the last reload named are among them where it failed: one of them may be mended.
+        """
+        if self._source.file is not None:
+            yield glob.escape(str(self._source.file))
+        for config in (self.config, self._read):
+            yield from (*config.rule_files, *config.slo_files, *config.routing.templates)
+            if config.alert.config_file is not None:
+                yield glob.escape(config.alert.config_file)
 
     async def apply(self) -> None:
         """Read and change; raises `VeriscopeError`, having changed nothing, for a bad file."""
-        config = await asyncio.to_thread(self._source.read)
+        self._read = config = await asyncio.to_thread(self._source.read)
         groups = await asyncio.to_thread(load_groups, config)
+        build_jobs(config.global_, config.scrape_configs)
         if config.routing != self.config.routing or config.routing.templates:
             await self._alerting.reload(config.routing)
         await self._scraper.apply(config.global_, config.scrape_configs)

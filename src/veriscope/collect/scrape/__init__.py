@@ -16,6 +16,7 @@ from veriscope.collect.scrape.http_config import (
     TlsConfig,
     TlsVersion,
 )
+from veriscope.collect.scrape.job import build_jobs
 from veriscope.collect.scrape.relabel import RelabelAction, RelabelConfig, Relabeller
 from veriscope.collect.scrape.scraper import Scraper
 from veriscope.collect.scrape.target import (
@@ -45,5 +46,6 @@ __all__ = [
     "TargetsSnapshot",
     "TlsConfig",
     "TlsVersion",
+    "build_jobs",
     "resolve_paths",
 ]

@@ -6,7 +6,7 @@ import msgspec
 
 from veriscope.collect.scrape.http_config import HttpClientConfig
 from veriscope.collect.scrape.relabel import RelabelConfig
-from veriscope.signals import ByteSize, Duration, Labels, to_labels
+from veriscope.signals import ByteSize, Duration, Labels, require_at_least, to_labels
 from veriscope.wire.exposition import DEFAULT_PROTOCOLS, ScrapeProtocol
 
 DEFAULT_BODY_SIZE_LIMIT = ByteSize(64 * 1024**2)
@@ -42,6 +42,9 @@ class GlobalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Targets that a job may have; beyond it, all of its scrapes fail."""
     keep_dropped_targets: int = 0
     """Dropped targets that are kept, per job, to be shown."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "scrape_interval", "evaluation_interval")
 
     def labels(self) -> Labels:
         """Return the external labels as a label set."""
