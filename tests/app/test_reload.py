@@ -118,3 +118,29 @@ async def test_a_change_while_it_is_read_is_not_missed(configuration: Configurat
     await _until(lambda: configuration.read[-1:] == ["written meanwhile"])
     stop.set()
     await running
+
+
+async def test_a_fault_in_reading_does_not_end_the_watch(configuration: Configuration) -> None:
+    """What nobody foresaw fails this reload; the next one is as good as any."""
+
+    async def load() -> None:
+        await configuration.load()
+        if configuration.read[-1] == "odd":
+            raise ZeroDivisionError
+
+    reloader = Reloader(
+        load,
+        lambda: [str(configuration.file)],
+        clock=configuration.clock,
+        registry=configuration.registry,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(reloader.run(stop))
+    configuration.file.write_text("odd")
+    await _until(lambda: "ZeroDivisionError" in reloader.error)
+    assert configuration.successful() == 0
+    configuration.file.write_text("mended")
+    await _until(lambda: configuration.successful() == 1)
+    assert configuration.read[-1] == "mended"
+    stop.set()
+    await running

@@ -57,7 +57,7 @@ class Reloader:
         self._note("")
 
     async def reload(self) -> None:
-        """Read everything again; raises what is wrong, having changed nothing."""
+        """Read everything again; raises a `VeriscopeError` for what is wrong."""
         async with self._lock:
             before = self._seen = await asyncio.to_thread(stamps, self._watched())
             try:
@@ -66,6 +66,11 @@ class Reloader:
                 self._note(str(error))
                 _log.error("reload_failed", error=str(error), effect="what was loaded goes on")
                 raise
+            except Exception as error:
+                # A fault of ours: it is no reason to stop serving what goes on.
+                self._note(f"internal error: {error!r}; the log says where")
+                _log.exception("reload_failed")
+                raise VeriscopeError(self.error) from error
             self._note("")
             # What changed meanwhile has not been read, and what is new to the list has.
             self._seen = await asyncio.to_thread(stamps, self._watched()) | before
