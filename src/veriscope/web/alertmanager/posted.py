@@ -33,6 +33,8 @@ async def read_posted(request: Request, name: str, decoder: msgspec.json.Decoder
         raise misdescribed(f"{name} in body is required", REQUIRED)
     try:
         return decoder.decode(body)
+    except RecursionError as error:  # in a part that nobody asks for
+        raise unreadable(name, ValueError("it is nested too deeply")) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise unreadable(name, error) from error
 
