@@ -60,3 +60,10 @@ def test_the_server_has_every_metric_that_the_rules_read(
     read = {name for rule in RULES for name in re.findall("veriscope_[a-z_]+", rule.expr)}
     assert len(read) > len(RULES) / 2
     assert read <= shown
+
+
+def test_the_page_names_every_rule() -> None:
+    """With its severity, in the order of the rules."""
+    page = Path(__file__).parents[3] / "docs" / "alerting.md"
+    rows = re.findall("^\\| `(\\w+)` \\| (critical|warning) \\|", page.read_text(), re.MULTILINE)
+    assert rows == [(rule.name, rule.labels["severity"]) for rule in RULES]
