@@ -19,6 +19,7 @@ _ANY: Final = "..."  # msgspec's word for some key of a mapping
 _NULL: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"  # of the key `<<`
 _START: Final = yaml.Mark("", 0, 0, 0, None, 0)
+_MOST_VALUES: Final = 1_000_000
 _SWITCHES: Final = {"yes": True, "on": True, "no": False, "off": False}
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
@@ -42,13 +43,17 @@ def compose_yaml(text: str, name: str) -> yaml.Node:
     """
     Return the tree of *text*, an empty one for an empty document; *name* is what errors call it.
 
-    Raises `DocumentError` for what is no YAML, or gives a key twice.
+    Raises `DocumentError` for what is no YAML, gives a key twice, or grows too large.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None or root.tag == _NULL:
             return yaml.MappingNode("tag:yaml.org,2002:map", [], _START, _START)
         _refuse_duplicates(root, name)
+        if _spelled_out(root, {}) > _MOST_VALUES:
+            raise DocumentError(
+                f"{name}: aliases (`*`) make over {_MOST_VALUES:,} values of it; use fewer"
+            )
     except yaml.reader.ReaderError as error:
         raise DocumentError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
     except yaml.MarkedYAMLError as error:
@@ -136,6 +141,18 @@ def line_of(root: yaml.Node, path: Iterable[Step]) -> int:
         else:
             break
     return line + 1
+
+
+def _spelled_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values *node* has with what its aliases lead to in their place."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = [value for _, value in node.value]
+        known[id(node)] = 1 + sum(_spelled_out(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _refuse_duplicates(root: yaml.Node, name: str) -> None:
