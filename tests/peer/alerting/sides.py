@@ -24,6 +24,8 @@ class Side(Protocol):
     """Where Prometheus' API and remote write are."""
     alerts_url: str
     """Where Alertmanager's API is."""
+    ready_s: float
+    """When the rules were last ready, in Unix seconds."""
 
     def start(self) -> None:
         """Start, on the data of the last time."""
@@ -90,6 +92,7 @@ class Theirs:
 
     def __init__(self, folder: Path, rules: Path, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.ready_s = 0.0
         self._folder = folder
         self._routing = folder / "alertmanager.yml"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -146,6 +149,7 @@ class Theirs:
     def start_rules(self) -> None:
         """Start Prometheus."""
         self._start("prometheus", self._prometheus, self.rules_url)
+        self.ready_s = time.time()
         self._wait_for_alertmanager()
 
     def stop_rules(self) -> None:
@@ -185,6 +189,7 @@ class Ours:
         self, folder: Path, rules: Path, recorder: Recorder, run_server: Callable[..., Any]
     ) -> None:
         self.recorder = recorder
+        self.ready_s = 0.0
         self.rules_url = self.alerts_url = ""
         self._folder = folder
         self._routing = folder / "routing.yml"
@@ -212,6 +217,7 @@ class Ours:
             self._folder / "data", "--config", str(self._folder / "veriscope.yml")
         )
         self.rules_url = self.alerts_url = self.server.url
+        self.ready_s = time.time()
 
     def stop(self) -> None:
         """End it."""
