@@ -61,6 +61,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     """Start both, with the same samples and nothing of their own."""
     folder = tmp_path_factory.mktemp("api")
     (folder / "prometheus.yml").write_text("{}\n")
+    (folder / "veriscope.yml").write_text("rules: {meta: false}\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -77,7 +78,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     ours = subprocess.Popen(
         [
             sys.executable, "-m", "veriscope", "server", "--data", str(folder / "veriscope"),
-            "--listen", "127.0.0.1:0",
+            "--listen", "127.0.0.1:0", "--config", str(folder / "veriscope.yml"),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -43,17 +43,13 @@ def compose_yaml(text: str, name: str) -> yaml.Node:
     """
     Return the tree of *text*, an empty one for an empty document; *name* is what errors call it.
 
-    Raises `DocumentError` for what is no YAML, gives a key twice, or grows too large.
+    Raises `DocumentError` for what is no YAML, or gives a key twice.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None or root.tag == _NULL:
             return yaml.MappingNode("tag:yaml.org,2002:map", [], _START, _START)
         _refuse_duplicates(root, name)
-        if _spelled_out(root, {}) > _MOST_VALUES:
-            raise DocumentError(
-                f"{name}: aliases (`*`) make over {_MOST_VALUES:,} values of it; use fewer"
-            )
     except yaml.reader.ReaderError as error:
         raise DocumentError(f"{name}: not YAML: {error.reason}: U+{error.character:04X}") from error
     except yaml.MarkedYAMLError as error:
@@ -66,6 +62,10 @@ def compose_yaml(text: str, name: str) -> yaml.Node:
 def decode_node(root: yaml.Node, name: str, kind: type[T], *, as_text: bool = False) -> T:
     """Read the tree of a document, or a part of it, as `decode_yaml` reads its text."""
     try:
+        if as_text and _spelled_out(root, {}) > _MOST_VALUES:
+            raise DocumentError(
+                f"{name}: aliases (`*`) make over {_MOST_VALUES:,} values of it; use fewer"
+            )
         data = _texts(root) if as_text else yaml.SafeLoader("").construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from error
