@@ -44,6 +44,8 @@ class ChangedSeries:
     """Median before the onset."""
     after: float
     """Median since."""
+    is_rate: bool = False
+    """Whether both are the increase a second of a counter."""
 
 
 @dataclass(frozen=True, slots=True)
