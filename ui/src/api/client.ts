@@ -59,24 +59,52 @@ async function get(path: string, params: URLSearchParams, signal?: AbortSignal):
 
 /** The JSON at `path`, an envelope whose `status` is `success`; everything else is an `ApiError`. */
 export async function getJson(path: string, signal?: AbortSignal): Promise<{ data: unknown }> {
+  const { response, body } = await request(path, {}, signal);
+  const { status, error, errorType } = body as { status?: string; error?: string; errorType?: string };
+  if (status !== "success")
+    throw new ApiError(error ?? `The server answered ${response.status}.`, errorType ?? "internal");
+  return body as { data: unknown };
+}
+
+/** The JSON at `path` of an API without envelopes, such as Alertmanager's. */
+export async function getBare(path: string, signal?: AbortSignal): Promise<unknown> {
+  const { response, body } = await request(path, {}, signal);
+  if (!response.ok) throw refusal(response, body);
+  return body;
+}
+
+/** Have the server change something; the answer is its JSON, or undefined where it says nothing. */
+export async function send(method: "POST" | "DELETE", path: string, document?: unknown): Promise<unknown> {
+  const content =
+    document === undefined
+      ? {}
+      : { body: JSON.stringify(document), headers: { "Content-Type": "application/json" } };
+  const { response, body } = await request(path, { method, ...content });
+  if (!response.ok) throw refusal(response, body);
+  return body;
+}
+
+async function request(
+  path: string,
+  init: RequestInit,
+  signal?: AbortSignal,
+): Promise<{ response: Response; body: unknown }> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
-    response = await fetch(path, {
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
-    });
+    response = await fetch(path, { ...init, signal: signal ? AbortSignal.any([signal, limit]) : limit });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError("The server does not answer.", "unreachable");
   }
-  return decode(response);
+  return { response, body: await decode(response) };
 }
 
-async function decode(response: Response): Promise<{ data: unknown }> {
+async function decode(response: Response): Promise<unknown> {
   const text = await response.text();
-  let body: unknown;
+  if (text === "") return undefined;
   try {
-    body = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     const gone = response.status >= 500;
     throw new ApiError(
@@ -85,8 +113,11 @@ async function decode(response: Response): Promise<{ data: unknown }> {
       gone ? "unreachable" : "bad_answer",
     );
   }
-  const { status, error, errorType } = body as { status?: string; error?: string; errorType?: string };
-  if (status !== "success")
-    throw new ApiError(error ?? `The server answered ${response.status}.`, errorType ?? "internal");
-  return body as { data: unknown };
+}
+
+/** Why the server refused: a text, or an object that holds one. */
+function refusal({ status }: Response, body: unknown): ApiError {
+  const { message, error, errorType } = (body ?? {}) as Record<string, string | undefined>;
+  const text = typeof body === "string" ? body : (error ?? message);
+  return new ApiError(text ?? `The server answered ${status}.`, errorType ?? String(status));
 }
