@@ -17,6 +17,12 @@ const PLACES: readonly Place[] = [
     open: async () => (await import("./overview/page")).openOverview(),
   },
   {
+    path: "/alerts",
+    name: "Alerts",
+    icon: "M6 16V11a6 6 0 1 1 12 0v5l2 2H4zM10 21h4",
+    open: async () => (await import("./alerts/page")).openAlerts(),
+  },
+  {
     path: "/explore",
     name: "Explore",
     icon: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM15.5 8.5l-2 5-5 2 2-5z",

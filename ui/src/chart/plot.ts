@@ -52,6 +52,7 @@ export class Plot {
   #shape = "";
   #curves: readonly Curve[] = [];
   #grid: Grid = { start: 0, end: 1, step: 1 };
+  #mark: number | null = null;
 
   constructor(options: PlotOptions) {
     this.#options = options;
@@ -80,6 +81,11 @@ export class Plot {
     this.#shape = shape;
     this.#chart?.destroy();
     this.#chart = new uPlot(this.#describe(), this.#columns(), this.element);
+  }
+
+  /** Draw an upright line at `time` (Unix seconds) from the next drawing on, or none. */
+  mark(time: number | null): void {
+    this.#mark = time;
   }
 
   destroy(): void {
@@ -132,6 +138,7 @@ export class Plot {
       hooks: {
         setCursor: [(chart) => this.#hover(chart)],
         setSelect: [(chart) => this.#select(chart)],
+        draw: [(chart) => this.#drawMark(chart)],
       },
     };
   }
@@ -192,6 +199,20 @@ export class Plot {
     if (max !== undefined) return [floor, max];
     if (top <= floor) return [floor, floor + 1];
     return [floor < 0 ? floor - (top - floor) * 0.05 : floor, top + (top - floor) * 0.08];
+  }
+
+  #drawMark({ ctx, bbox, valToPos }: uPlot): void {
+    if (this.#mark === null || this.#mark < this.#grid.start || this.#mark > this.#grid.end) return;
+    const x = Math.round(valToPos(this.#mark, "x", true)) + 0.5;
+    ctx.save();
+    ctx.strokeStyle = token("border-strong");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.restore();
   }
 
   #hover(chart: uPlot): void {
