@@ -83,9 +83,11 @@ STORIES = {
     + "  promql_expr_test:\n"
     + fires("17h", "ticket")
     + fires("18h25m", "page", "ticket"),
-    "budget spent": scenario(CALM, (60, 900))
+    # Some -1.8 by then. promtool runs the groups in any order, so that one may lag an evaluation
+    # or two behind another: a budget's worth of room.
+    "budget spent": scenario(CALM, (90, 900))
     + "  promql_expr_test:\n"
-    + holds("6h55m", "slo:period_error_budget_remaining:ratio < -0.9"),
+    + holds("7h25m", "slo:period_error_budget_remaining:ratio < -1"),
     "no traffic": "  input_series: []\n  promql_expr_test:\n"
     + fires("1h")
     + "  - {eval_time: 1h, expr: 'slo:sli_error:ratio_rate5m', exp_samples: []}\n",
