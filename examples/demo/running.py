@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from examples.demo import visits
 from examples.demo.children import Child, ChildError, Children
 from examples.demo.circuit_visits import CIRCUIT_ACTIONS
 from examples.demo.load import Load, LoadOptions, Place
+from examples.demo.pager import Pager
 from examples.demo.tally import quantile
 
 _START_PATIENCE_S: Final = 90.0
@@ -70,17 +72,18 @@ class Demo:
     def __init__(self, options: DemoOptions, report: Callable[[str], None] = print) -> None:
         self.options = options
         self.children = Children(report)
+        self._pager = Pager(report)
         self._report = report
         self.server_url = _url(options.listen)
         self.urls = {name: _url(getattr(options, name)) for name in options.services}
         self.load = Load(self._places(), options.load)
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as started:
+            await started.enter_async_context(self._pager)
+            started.push_async_callback(self.children.stop)
             await self._start()
-        except BaseException:
-            await self.children.stop()
-            raise
+            self._started = started.pop_all()
         return self
 
     async def __aexit__(
@@ -89,7 +92,7 @@ class Demo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.children.stop()
+        await self._started.aclose()
 
     async def drive(self, seconds: float, stop: asyncio.Event) -> None:
         """
@@ -166,7 +169,7 @@ class Demo:
         every = f"{_SCRAPE_INTERVAL_S}s"
         return {
             "server": {"listen": self.server_url.removeprefix("http://")},
-            "global": {"scrape_interval": every},
+            "global": {"scrape_interval": every, "evaluation_interval": every},
             "scrape_configs": [
                 {
                     "job_name": name,
@@ -175,6 +178,7 @@ class Demo:
                 }
                 for name, url in self.urls.items()
             ],
+            **self._pager.config(),
         }
 
     def _service(self, name: str) -> Child:
