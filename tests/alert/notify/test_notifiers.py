@@ -1,9 +1,11 @@
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +56,20 @@ def test_webhooks_get_alertmanagers_message(receiver: Any, make_group: MakeGroup
     }
     assert alerts[1]["status"] == "resolved"
     assert alerts[1]["endsAt"] == "2023-11-14T22:14:20Z"
+
+
+def test_groups_told_at_once_each_keep_a_connection(
+    receiver: Any, make_group: MakeGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As many as a lane tells of at the same time; none is thrown away with a warning."""
+    together = threading.Barrier(8, timeout=20)
+    receiver.answers = SimpleNamespace(wait=lambda _: together.wait(), set=together.abort)
+    sender = notifier("webhook_configs", {"url": receiver.url})
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(2):
+            told = threads.map(lambda _: sender.notify(make_group(firing=1)), range(8))
+            assert {outcome.verdict for outcome in told} == {Verdict.DELIVERED}
+    assert not caplog.records
 
 
 def test_webhooks_are_cut_at_max_alerts(receiver: Any, make_group: MakeGroup) -> None:

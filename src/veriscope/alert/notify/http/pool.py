@@ -11,6 +11,7 @@ import urllib3
 from veriscope.alert.notify.http.config import HttpConfig, TlsConfig, TlsVersion, require_http_url
 from veriscope.alert.notify.http.deadline import bound
 
+_KEPT_OPEN: Final = 8  # to one host; as many groups as a lane tells of at the same time
 _VERSIONS: Final = {
     TlsVersion.TLS10: ssl.TLSVersion.TLSv1,
     TlsVersion.TLS11: ssl.TLSVersion.TLSv1_1,
@@ -49,7 +50,7 @@ class Connections:
             return self._pools[proxy]
 
     def _pool(self, proxy: str | None) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"ssl_context": self._context}
+        settings: dict[str, Any] = {"ssl_context": self._context, "maxsize": _KEPT_OPEN}
         if name := self._config.tls_config.server_name:
             settings |= {"server_hostname": name, "assert_hostname": name}
         if self._config.tls_config.insecure_skip_verify:
