@@ -24,6 +24,10 @@ class Documents:
         """Return what is kept."""
         return dict(self.kept.get(kind, {}))
 
+    def get(self, kind: str, key: str) -> bytes | None:
+        """Return what is kept under *key*."""
+        return self.kept.get(kind, {}).get(key)
+
     def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
         """Keep *documents*, or fail."""
         self.on_put()
@@ -116,3 +120,20 @@ async def test_order_between_kinds_is_kept() -> None:
     async with writing(journal):
         assert await journal.durable(30)
     assert not any("of late" in each and "late" not in each for each in seen)
+
+
+async def test_one_document_is_the_newest() -> None:
+    """Whether it waits, is being written, or is stored."""
+    documents = Documents()
+    journal = Journal(documents, CollectorRegistry())
+    documents.kept = {"alert": {"a": b"stored", "b": b"stored"}}
+    journal.put("alert", "a", b"new")
+    journal.delete("alert", "b")
+    assert await journal.get("alert", "a") == b"new"
+    assert await journal.get("alert", "b") is None
+    assert await journal.get("alert", "c") is None
+    seen: list[bytes | None] = []
+    documents.on_put = lambda: seen.append(asyncio.run(journal.get("alert", "a")))
+    async with writing(journal):
+        assert await journal.durable(30)
+    assert [*seen, await journal.get("alert", "a")] == [b"new", b"new"]

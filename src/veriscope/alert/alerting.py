@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from veriscope.alert.alerts import Alerts, StoredAlert
 from veriscope.alert.config import AlertingConfig
 from veriscope.alert.dispatch.evidence import EvidenceDesk, Gather
+from veriscope.alert.dispatch.evidence_archive import EvidenceArchive
 from veriscope.alert.dispatch.flushes import Flushes
 from veriscope.alert.dispatch.groups import Dispatcher, Group
 from veriscope.alert.dispatch.jumps import JumpWatch
@@ -84,7 +85,10 @@ class Alerting:
         self._log = NotificationLog(self._journal, clock)
         self._letters = DeadLetters(self._journal, clock, registry)
         self._watch = JumpWatch(clock)
-        self._evidence = EvidenceDesk(gather, registry)
+        self.evidence: Final = EvidenceArchive(self._journal, clock, external_url=external_url)
+        self._evidence_desk = EvidenceDesk(
+            gather, self.evidence, self._journal, clock=clock, registry=registry
+        )
         self._receivers = Receivers(Desk(clock, self._timers, self._log, self._letters, registry))
         self.silences: Final = Silences(state, clock, registry)
         self._use(config, self._build(config))
@@ -101,6 +105,8 @@ class Alerting:
         await self.silences.load()
         await self._log.load()
         await self._letters.load()
+        await self.evidence.load()
+        self._evidence_desk.recall()
         await self._alerts.load(self._resolve_timeout_ms)
         alerts = self._alerts.all()
         self._suppression.inhibitor.update(alerts)
@@ -121,7 +127,7 @@ class Alerting:
                 await first_of(stop, self._wake, timeout_s=pause_s)
         finally:
             self._dispatcher.close()
-            self._evidence.cancel()
+            self._evidence_desk.cancel()
             await self._receivers.close(_STOP_S)
             written.set()
             await journal
@@ -136,7 +142,7 @@ class Alerting:
     @property
     def is_idle(self) -> bool:
         """Whether no try to notify is under way, and nothing is being gathered."""
-        return self._receivers.is_idle and self._evidence.is_idle
+        return self._receivers.is_idle and self._evidence_desk.is_idle
 
     async def put(self, posted: Sequence[PostedAlert]) -> None:
         """
@@ -237,7 +243,7 @@ class Alerting:
         self._flushes = Flushes(
             self._suppression,
             self._receivers,
-            self._evidence,
+            self._evidence_desk,
             alerts=self._alerts,
             clock=self._clock,
             external_url=self._external_url,
@@ -295,6 +301,7 @@ class Alerting:
         self._suppression.inhibitor.forget(gone)
         self._dispatcher.forget(gone)
         self._log.collect()
+        self.evidence.collect()
         self._collecting = asyncio.create_task(self._collect_silences(), name="silences")
         self._timers.after(_COLLECT_S, self._collect)
 

@@ -21,6 +21,9 @@ class StateDoor(Protocol):
     def all(self, kind: str) -> dict[str, bytes]:
         """Return every document of *kind* by key."""
 
+    def get(self, kind: str, key: str) -> bytes | None:
+        """Return one document, or None where there is none."""
+
     def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
         """Write the documents, UTF-8 texts, in place of former ones."""
 
@@ -57,6 +60,7 @@ class Journal:
         self._state = state
         self._metrics = _metrics_of(registry)
         self._waiting: dict[str, dict[str, bytes | None]] = {}
+        self._writing: dict[str, dict[str, bytes | None]] = {}
         self._changed = asyncio.Event()
         self._asked = self._written = 0
         self._progress = asyncio.Condition()
@@ -72,6 +76,13 @@ class Journal:
     async def all(self, kind: str) -> dict[str, bytes]:
         """Return every stored document of *kind*; raises what the store raises."""
         return await asyncio.to_thread(self._state.all, kind)
+
+    async def get(self, kind: str, key: str) -> bytes | None:
+        """Return the newest document under *key*, stored or not; raises what the store raises."""
+        for documents in (self._waiting.get(kind, {}), self._writing.get(kind, {})):
+            if key in documents:
+                return documents[key]
+        return await asyncio.to_thread(self._state.get, kind, key)
 
     async def durable(self, timeout_s: float) -> bool:
         """Wait until everything noted so far is stored; False where that takes longer."""
@@ -111,10 +122,12 @@ class Journal:
         self._changed.clear()
         target = self._asked
         batch, self._waiting = self._waiting, {}
+        self._writing = batch
         for kind, documents in batch.items():
             if not await self._store(kind, documents):
                 self._wait_again(batch)
                 return False
+        self._writing = {}
         self._metrics.waiting.set(0)
         async with self._progress:
             self._written = target

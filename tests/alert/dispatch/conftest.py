@@ -61,6 +61,10 @@ class MemoryState:
         """Return what is kept."""
         return dict(self.kinds.get(kind, {}))
 
+    def get(self, kind: str, key: str) -> bytes | None:
+        """Return what is kept under *key*."""
+        return self.kinds.get(kind, {}).get(key)
+
     def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
         """Keep *documents*."""
         self._write()

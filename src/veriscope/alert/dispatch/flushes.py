@@ -47,11 +47,13 @@ class Flushes:
         """Tell nobody any more."""
         self._is_closed = True
 
-    def prepare(self, group: Group) -> None:
-        """Begin to gather evidence for a flush that is about to come, if it has news."""
+    def prepare(self, group: Group, wait_s: float) -> None:
+        """Begin to gather evidence for a flush in *wait_s* seconds, if it has news."""
+        if self._evidence.is_full:
+            return
         present = self.present(group)
         if present is not None and self._wanting(group, present):
-            self._evidence.prepare(present)
+            self._evidence.prepare(present, wait_s)
 
     def flush(self, group: Group, alerts: Sequence[StoredAlert], done: Done) -> None:
         """Have everybody told who needs to be; call *done* when that is over."""
@@ -70,9 +72,8 @@ class Flushes:
         if told is None or not wanting:
             done(True)
             return
-        self._evidence.prepare(told)
         deadline_s = self._clock.monotonic_s() + max(group.route.group_interval_s, _SHORTEST_S)
-        self._evidence.when_there(
+        self._evidence.ask(
             told, lambda found: self._submit(group, told, found, wanting, deadline_s, done)
         )
 

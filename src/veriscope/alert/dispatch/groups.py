@@ -47,8 +47,8 @@ class Flushing(Protocol):
     def lead_s(self) -> float:
         """How long before a flush `prepare` is to be called; 0 where it need not be."""
 
-    def prepare(self, group: Group) -> None:
-        """Get ready for a flush."""
+    def prepare(self, group: Group, wait_s: float) -> None:
+        """Get ready for a flush in *wait_s* seconds."""
 
     def flush(self, group: Group, alerts: Sequence[StoredAlert], done: Done) -> None:
         """Tell about *alerts*, which are in order; call *done* when that is over."""
@@ -151,12 +151,12 @@ class Dispatcher:
         if group.timer is not None:
             group.timer.cancel()
         group.timer = self._timers.after(after_s, lambda: self._tick(group))
-        if lead_s := self._flushes.lead_s:
-            self._timers.after(max(0.0, after_s - lead_s), lambda: self._lead(group))
+        if lead_s := min(self._flushes.lead_s, after_s):
+            self._timers.after(after_s - lead_s, lambda: self._lead(group, lead_s))
 
-    def _lead(self, group: Group) -> None:
+    def _lead(self, group: Group, wait_s: float) -> None:
         if group.alerts and not self._is_closed:
-            self._flushes.prepare(group)
+            self._flushes.prepare(group, wait_s)
 
     def _tick(self, group: Group) -> None:
         if self._is_closed:

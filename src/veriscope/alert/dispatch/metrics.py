@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from veriscope.instrument.per_registry import PerRegistry
 
@@ -64,6 +64,12 @@ class AlertingMetrics:
             "veriscope_alert_evidence_missed_total",
             "Notifications that went without evidence.",
             ["reason"],
+            registry=registry,
+        )
+        self.evidence_seconds = Histogram(
+            "veriscope_alert_evidence_duration_seconds",
+            "Time that gathering evidence took.",
+            buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2),
             registry=registry,
         )
 
