@@ -32,6 +32,10 @@ class Documents:
         """Return the documents of *kind*."""
         return dict(self._kinds.get(kind, {}))
 
+    def get(self, kind: str, key: str) -> bytes | None:
+        """Return one document."""
+        return self._kinds.get(kind, {}).get(key)
+
     def put_many(self, kind: str, documents: Mapping[str, bytes]) -> None:
         """Keep *documents*."""
         self._kinds.setdefault(kind, {}).update(documents)

@@ -49,6 +49,7 @@ from veriscope.web import (
     ApiSources,
     DashboardApi,
     EventsApi,
+    EvidenceApi,
     NotificationsApi,
     OtlpDoors,
     OtlpGrpc,
@@ -269,6 +270,7 @@ class Server:
                     self._alerting, clock=self._clock, registry=registry, version=self._version
                 ),
                 NotificationsApi(self._alerting),
+                EvidenceApi(self._alerting.evidence),
                 EventsApi(self._store.events, options, self._clock),
                 ReloadApi(self._reloader),
             ],

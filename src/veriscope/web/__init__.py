@@ -19,7 +19,14 @@ from veriscope.web.prometheus import (
 from veriscope.web.push import PushDoors
 from veriscope.web.status import StatusPages
 from veriscope.web.telemetry import TelemetryApi
-from veriscope.web.veriscope import Configuration, Events, EventsApi, NotificationsApi, ReloadApi
+from veriscope.web.veriscope import (
+    Configuration,
+    Events,
+    EventsApi,
+    EvidenceApi,
+    NotificationsApi,
+    ReloadApi,
+)
 
 __all__ = [
     "Access",
@@ -32,6 +39,7 @@ __all__ = [
     "DashboardApi",
     "Events",
     "EventsApi",
+    "EvidenceApi",
     "NotificationsApi",
     "OtlpDoors",
     "OtlpGrpc",
