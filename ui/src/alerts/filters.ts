@@ -1,6 +1,6 @@
 /** What the list of alerts shows, as the query string of its address. */
 
-import { parseMatcher, satisfies, spellMatcher, type Matcher } from "./matchers";
+import { filterParams, readFilters, satisfying, spellMatcher, type Matcher } from "./matchers";
 import type { Alert, State } from "./model";
 
 export type Shown = State | "inactive";
@@ -11,6 +11,8 @@ export interface ListState {
   /** Null for all but what is inactive. */
   readonly state: Shown | null;
   readonly filters: readonly Matcher[];
+  /** Filters of the address that cannot be applied. */
+  readonly wrong: readonly string[];
   readonly search: string;
 }
 
@@ -18,18 +20,13 @@ export function readList(search: string): ListState {
   const params = new URLSearchParams(search);
   return {
     state: SHOWN.find((state) => state === params.get("state")) ?? null,
-    filters: params
-      .getAll("filter")
-      .map(parseMatcher)
-      .filter((one) => one !== null),
+    ...readFilters(params),
     search: params.get("search") ?? "",
   };
 }
 
 export function spellList({ state, filters, search }: ListState): string {
-  const params = new URLSearchParams();
-  if (state) params.set("state", state);
-  for (const one of filters) params.append("filter", spellMatcher(one));
+  const params = new URLSearchParams([...(state ? [["state", state]] : []), ...filterParams(filters)]);
   if (search) params.set("search", search);
   const text = params.toString();
   return `/alerts${text ? `?${text}` : ""}`;
@@ -45,9 +42,14 @@ export function withoutFilter(list: ListState, filter: Matcher): ListState {
   return { ...list, filters: list.filters.filter((one) => spellMatcher(one) !== text) };
 }
 
-/** Whether `list` shows `alert`, its state aside. */
-export function selects({ filters, search }: ListState, { labels, annotations }: Alert): boolean {
-  const text = [...Object.values(labels), ...Object.values(annotations)].join("\n").toLowerCase();
-  const words = search.toLowerCase().split(/\s+/);
-  return satisfies(labels, filters) && words.every((word) => text.includes(word));
+/** What tells whether `list` shows an alert, its state aside. */
+export function selecting({ filters, search }: ListState): (alert: Alert) => boolean {
+  const satisfies = satisfying(filters);
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return ({ labels, annotations }) => {
+    if (!satisfies(labels)) return false;
+    if (words.length === 0) return true;
+    const text = [...Object.values(labels), ...Object.values(annotations)].join("\n").toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
 }

@@ -1,8 +1,18 @@
 import { describe, expect, it } from "vitest";
 
-import { alertAddress, joinAlerts, severityOf, sortAlerts, type AlertingRule, type RuleGroup } from "./model";
+import {
+  alertAddress,
+  conditionOf,
+  joinAlerts,
+  severityOf,
+  sortAlerts,
+  type AlertingRule,
+  type Rule,
+  type RuleGroup,
+} from "./model";
 
 const TOLD = {
+  fingerprint: "f1",
   annotations: {},
   startsAt: "2026-11-23T10:00:00Z",
   receivers: [{ name: "pager" }],
@@ -46,6 +56,42 @@ describe("an alert", () => {
     expect(states.map((told) => joinAlerts([], [told])[0]!.state)).toEqual(["suppressed", "suppressed"]);
   });
 
+  it("is not taken for one with the same labels and more", () => {
+    const told = [
+      { ...TOLD, labels: { alertname: "Down", host: "a", path: "/", cluster: "east" } },
+      { ...TOLD, labels: { alertname: "Down", host: "a", cluster: "east" }, fingerprint: "f2" },
+    ];
+    const alerts = joinAlerts([group(found("firing", "a"))], told);
+    expect(alerts.map(({ fingerprint, group }) => [fingerprint, group])).toEqual([
+      ["f2", "hosts"],
+      ["f1", ""],
+    ]);
+  });
+
+  it("is not told of while it is pending", () => {
+    const told = [{ ...TOLD, labels: { alertname: "Down", host: "a" } }];
+    const alerts = joinAlerts([group(found("pending", "a"))], told);
+    expect(alerts.map(({ state, fingerprint }) => [state, fingerprint])).toEqual([
+      ["pending", ""],
+      ["firing", "f1"],
+    ]);
+  });
+
+  it("is found among ten thousand without looking at each", () => {
+    const hosts = Array.from({ length: 10_000 }, (_, host) => `h${host}`);
+    let looks = 0;
+    const told = hosts.map((host) => ({
+      ...TOLD,
+      get labels() {
+        looks += 1;
+        return { alertname: "Down", host, cluster: "east" };
+      },
+    }));
+    const alerts = joinAlerts([group(...hosts.map((host) => found("firing", host)))], told);
+    expect(alerts.every(({ rule, labels }) => rule !== null && labels["cluster"] === "east")).toBe(true);
+    expect(looks).toBeLessThan(10 * hosts.length);
+  });
+
   it("of another server stands without a rule", () => {
     const [alert] = joinAlerts([group()], [{ ...TOLD, labels: { alertname: "Else" } }]);
     expect(alert).toMatchObject({ name: "Else", rule: null, value: null, group: "" });
@@ -69,6 +115,16 @@ describe("an alert", () => {
       "/alerts/alert/Disk%20full?filter=path%3D%22%2Fa+b%22",
     );
   });
+});
+
+it.each([
+  ["logs[5m] level:error | count > 0", "logs"],
+  ["traces[5m] * | p95 by (service) > 2s", "traces"],
+  ["logs > 0", null],
+  ["max_over_time(logs[5m]) > 0", null],
+  ["logs[5m:1m] > 0", null],
+])("conditionOf(%j) is %j", (query, kind) => {
+  expect(conditionOf({ query } as Rule)).toBe(kind);
 });
 
 it.each([

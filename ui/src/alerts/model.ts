@@ -1,8 +1,8 @@
-/** Alerts, rules, silences and receivers as the server knows them. */
+/** Alerts and rules as the server knows them. */
 
-import { spellLabels, type Labels } from "../api/answers";
-import { getBare, getJson, send } from "../api/client";
-import { matchersOf, spellMatcher, type Matcher, type Op } from "./matchers";
+import { parseSampleValue, spellLabels, type Labels } from "../api/answers";
+import { getBare, getJson } from "../api/client";
+import { filterParams, matchersOf } from "./matchers";
 
 /** What becomes of an alert: people are told, they are not, or it is not certain yet. */
 export type State = "firing" | "suppressed" | "pending";
@@ -48,6 +48,8 @@ export interface RuleGroup {
 interface ToldAlert {
   readonly labels: Labels;
   readonly annotations: Labels;
+  readonly fingerprint: string;
+  readonly generatorURL?: string;
   readonly startsAt: string;
   readonly receivers: readonly { readonly name: string }[];
   readonly status: {
@@ -62,6 +64,8 @@ interface ToldAlert {
 export interface Alert {
   readonly key: string;
   readonly name: string;
+  /** What other parts of the API call it; empty where nobody was told of it yet. */
+  readonly fingerprint: string;
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly state: State;
@@ -75,6 +79,8 @@ export interface Alert {
   /** The group of its rule; empty where another server found it. */
   readonly group: string;
   readonly rule: AlertingRule | null;
+  /** Where another server shows what it found; empty for rules of this one. */
+  readonly source: string;
 }
 
 export interface Snapshot {
@@ -93,28 +99,75 @@ export async function readGroups(signal: AbortSignal): Promise<readonly RuleGrou
   return ((await getJson("/api/v1/rules", signal)).data as { groups: readonly RuleGroup[] }).groups;
 }
 
+/** The alerts that people are told of, or would be. */
+export async function readTold(signal: AbortSignal): Promise<readonly ToldAlert[]> {
+  return (await getBare("/api/v2/alerts", signal)) as readonly ToldAlert[];
+}
+
 /** What fires, waits and is suppressed at the moment. */
 export async function readAlerts(signal: AbortSignal): Promise<Snapshot> {
-  const [groups, told] = await Promise.all([readGroups(signal), getBare("/api/v2/alerts", signal)]);
-  return { groups, alerts: joinAlerts(groups, told as readonly ToldAlert[]) };
+  const [groups, told] = await Promise.all([readGroups(signal), readTold(signal)]);
+  return { groups, alerts: joinAlerts(groups, told) };
 }
 
 /** Join what rules found with what is told of it; an alert that only one of both knows stands alone. */
 export function joinAlerts(groups: readonly RuleGroup[], told: readonly ToldAlert[]): Alert[] {
-  const rest = new Set(told);
+  const rest = new Told(told);
   const found = groups.flatMap((group) =>
-    group.rules.filter(isAlerting).flatMap((rule) =>
-      rule.alerts.map((alert) => {
-        const same = [...rest].find(({ labels }) => extend(labels, alert.labels));
-        if (same) rest.delete(same);
-        return foundAlert(alert, rule, group, same);
-      }),
-    ),
+    group.rules
+      .filter(isAlerting)
+      .flatMap((rule) => rule.alerts.map((alert) => foundAlert(alert, rule, group, rest.take(alert)))),
   );
-  return [...found, ...[...rest].map(strangeAlert)];
+  return [...found, ...rest.left().map(strangeAlert)];
 }
 
-/** Whether `labels` are `own`, or `own` and what the server adds for the outside. */
+/** What is told, to be found by the labels that a rule gave it, among thousands. */
+class Told {
+  readonly #byLabels: Map<string, ToldAlert>;
+  /** What the server has been seen to add for the outside; it adds the same to every alert. */
+  readonly #added: Labels[] = [{}];
+  #searches = 0;
+
+  constructor(told: readonly ToldAlert[]) {
+    this.#byLabels = new Map(told.map((one) => [spellLabels(one.labels), one]));
+  }
+
+  /** Take out what is told of `alert`. */
+  take({ labels, state }: RuleAlert): ToldAlert | undefined {
+    if (state === "pending") return undefined;
+    for (const added of this.#added) {
+      const key = spellLabels({ ...added, ...labels });
+      const one = this.#byLabels.get(key);
+      if (one && this.#byLabels.delete(key)) return one;
+    }
+    return this.#search(labels);
+  }
+
+  /** Learn what is added from the alert that has least of it; who knows it needs no search. */
+  #search(own: Labels): ToldAlert | undefined {
+    if (this.#searches++ >= MOST_SEARCHES) return undefined;
+    let found: { key: string; one: ToldAlert; added: Labels; size: number } | undefined;
+    for (const [key, one] of this.#byLabels) {
+      if (!extend(one.labels, own)) continue;
+      const added = Object.entries(one.labels).filter(([name]) => own[name] === undefined);
+      if (found === undefined || added.length < found.size)
+        found = { key, one, added: Object.fromEntries(added), size: added.length };
+    }
+    if (found === undefined) return undefined;
+    this.#added.push(found.added);
+    this.#byLabels.delete(found.key);
+    return found.one;
+  }
+
+  left(): ToldAlert[] {
+    return [...this.#byLabels.values()];
+  }
+}
+
+/** A search looks at everything; what has only begun to fire is told of within moments. */
+const MOST_SEARCHES = 50;
+
+/** Whether `labels` are `own`, or `own` and more. */
 const extend = (labels: Labels, own: Labels): boolean =>
   Object.entries(own).every(([name, value]) => labels[name] === value);
 
@@ -127,10 +180,11 @@ function foundAlert(
   return {
     ...common(told?.labels ?? alert.labels, alert.annotations, told),
     state: alert.state === "pending" ? "pending" : stateOf(told),
-    value: Number(alert.value.replace("Inf", "Infinity")),
+    value: parseSampleValue(alert.value),
     since: seconds(alert.activeAt),
     group: group.name,
     rule,
+    source: "",
   };
 }
 
@@ -142,6 +196,7 @@ function strangeAlert(told: ToldAlert): Alert {
     since: seconds(told.startsAt),
     group: "",
     rule: null,
+    source: told.generatorURL ?? "",
   };
 }
 
@@ -152,6 +207,7 @@ function common(labels: Labels, annotations: Labels, told: ToldAlert | undefined
   return {
     key: spellLabels(labels),
     name: labels["alertname"] ?? "(no name)",
+    fingerprint: told?.fingerprint ?? "",
     labels,
     annotations,
     receivers: told?.receivers.map(({ name }) => name) ?? [],
@@ -195,133 +251,15 @@ export function sortAlerts(alerts: readonly Alert[]): Alert[] {
   );
 }
 
-export type SilenceState = "active" | "pending" | "expired";
-
-export interface Silence {
-  readonly id: string;
-  readonly status: { readonly state: SilenceState };
-  readonly comment: string;
-  readonly createdBy: string;
-  readonly startsAt: string;
-  readonly endsAt: string;
-  readonly matchers: readonly {
-    readonly name: string;
-    readonly value: string;
-    readonly isEqual: boolean;
-    readonly isRegex: boolean;
-  }[];
-}
-
-/** A silence as people write it; without an id it is a new one. */
-export interface SilenceDraft {
-  readonly id?: string;
-  readonly matchers: readonly Matcher[];
-  readonly startsAt: number;
-  readonly endsAt: number;
-  readonly createdBy: string;
-  readonly comment: string;
-}
-
-export async function readSilences(signal?: AbortSignal): Promise<readonly Silence[]> {
-  return (await getBare("/api/v2/silences", signal)) as readonly Silence[];
-}
-
-export async function saveSilence({
-  id,
-  matchers,
-  startsAt,
-  endsAt,
-  ...said
-}: SilenceDraft): Promise<string> {
-  const body = {
-    ...(id === undefined ? {} : { id }),
-    ...said,
-    startsAt: new Date(startsAt * 1000).toISOString(),
-    endsAt: new Date(endsAt * 1000).toISOString(),
-    matchers: matchers.map(({ name, op, value }) => ({
-      name,
-      value,
-      isEqual: op.startsWith("="),
-      isRegex: op.endsWith("~"),
-    })),
-  };
-  return ((await send("POST", "/api/v2/silences", body)) as { silenceID: string }).silenceID;
-}
-
-export async function expireSilence(id: string): Promise<void> {
-  await send("DELETE", `/api/v2/silence/${encodeURIComponent(id)}`);
-}
-
-export function silenceMatchers({ matchers }: Silence): Matcher[] {
-  return matchers.map(({ name, value, isEqual, isRegex }) => {
-    const op: Op = isRegex ? (isEqual ? "=~" : "!~") : isEqual ? "=" : "!=";
-    return { name, op, value };
-  });
-}
-
-export interface Integration {
-  readonly integration: string;
-  readonly index: number;
-  readonly sent: number;
-  readonly failed: number;
-  readonly waiting: number;
-  readonly consecutive_failures: number;
-  readonly last_try_at: string | null;
-  readonly last_success_at: string | null;
-  readonly last_error: string;
-  readonly last_error_at: string | null;
-}
-
-export interface Receiver {
-  readonly name: string;
-  readonly integrations: readonly Integration[];
-}
-
-export interface DeadLetter {
-  readonly id: string;
-  readonly receiver: string;
-  readonly integration: string;
-  readonly index: number;
-  readonly group_labels: Labels;
-  readonly status: string;
-  readonly alerts: number;
-  readonly reason: string;
-  readonly detail: string;
-  readonly count: number;
-  readonly first_at: string;
-  readonly last_at: string;
-}
-
-const OWN = "/api/veriscope/v1";
-
-export async function readReceivers(signal: AbortSignal): Promise<readonly Receiver[]> {
-  return (await getJson(`${OWN}/notifications`, signal)).data as readonly Receiver[];
-}
-
-export async function readDeadLetters(signal: AbortSignal): Promise<readonly DeadLetter[]> {
-  return (await getJson(`${OWN}/dead-letters`, signal)).data as readonly DeadLetter[];
-}
-
-/** Try again to deliver, and return whether it was taken. */
-export async function retryDeadLetter(id: string): Promise<boolean> {
-  const answer = await send("POST", `${OWN}/dead-letters/${encodeURIComponent(id)}/retry`);
-  return (answer as { data: { delivered: boolean } }).data.delivered;
-}
-
-export async function deleteDeadLetter(id: string): Promise<void> {
-  await send("DELETE", `${OWN}/dead-letters/${encodeURIComponent(id)}`);
-}
-
 /** The address of an alert's own page, which says by its labels which one is meant. */
 export function alertAddress({ name, labels }: Pick<Alert, "name" | "labels">): string {
   const { alertname: _, ...rest } = labels;
-  const params = new URLSearchParams(matchersOf(rest).map((one) => ["filter", spellMatcher(one)]));
-  const search = params.toString();
+  const search = filterParams(matchersOf(rest)).toString();
   return `/alerts/alert/${encodeURIComponent(name)}${search ? `?${search}` : ""}`;
 }
 
-/** The address of the form of a new silence. */
-export function silenceAddress(matchers: readonly Matcher[]): string {
-  const params = new URLSearchParams(matchers.map((one) => ["filter", spellMatcher(one)]));
-  return `/alerts/silences/new?${params}`;
+/** The text of a condition of a rule on logs or traces, which PromQL cannot ask; null for an expression. */
+export function conditionOf({ query }: Rule): "logs" | "traces" | null {
+  // What is evaluated is never a range alone, so no expression begins like this.
+  return (/^(logs|traces)\[[^\]:]+\] /.exec(query)?.[1] as "logs" | "traces" | undefined) ?? null;
 }

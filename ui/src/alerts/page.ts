@@ -39,6 +39,7 @@ class Alerts implements Page {
     this.#body,
   );
   #view: AlertsView | undefined;
+  #path = "";
   readonly #poller = new Poller((signal) => this.#refresh(signal), REFRESH_MS);
 
   constructor() {
@@ -46,6 +47,11 @@ class Alerts implements Page {
   }
 
   readAddress(): void {
+    if (this.#view?.readAddress && location.pathname === this.#path) {
+      this.#view.readAddress();
+      return;
+    }
+    this.#path = location.pathname;
     const [part = "", ...rest] = location.pathname.slice(PATH.length + 1).split("/");
     for (const tab of this.#tabs) {
       const here = tab.dataset["path"] === (part === "alert" ? "" : part);
@@ -53,7 +59,7 @@ class Alerts implements Page {
       else tab.removeAttribute("aria-current");
     }
     this.#view?.destroy?.();
-    this.#view = viewOf(part, decodeURIComponent(rest.join("/")));
+    this.#view = viewOf(part, decode(rest.join("/")));
     fill(this.#body, ...this.#view.elements);
     document.title = `${this.#view.title} · Veriscope`;
     this.#poller.restart();
@@ -74,6 +80,15 @@ class Alerts implements Page {
     } catch (error) {
       if (!signal.aborted) reportProblem(error);
     }
+  }
+}
+
+/** The text of a part of a path; one that was cut off within a character stays as it is. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

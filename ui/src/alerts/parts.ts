@@ -13,6 +13,8 @@ import type { Severity, State } from "./model";
 export interface AlertsView {
   readonly title: string;
   readonly elements: readonly HTMLElement[];
+  /** Show what the query of the address says now; who cannot is built anew. */
+  readAddress?(): void;
   /** Ask the server anew and show what it says. */
   refresh(signal: AbortSignal): Promise<void>;
   destroy?(): void;
@@ -41,7 +43,7 @@ export function chips(labels: Labels, address: (matcher: Matcher) => string): HT
     ...names.sort().map((name) => {
       const text = `${name}=${labels[name]!}`;
       const href = address({ name, op: "=", value: labels[name]! });
-      return h("li", {}, h("a", { class: "chip", href, title: `Only ${text}` }, text));
+      return h("li", {}, h("a", { class: "chip", href, "data-label": name, title: `Only ${text}` }, text));
     }),
   );
 }
@@ -66,6 +68,12 @@ export function spellAgo(time: number): string {
 export function showAgo(element: HTMLElement, time: number): void {
   setText(element, spellAgo(time));
   element.title = formatDateTime(time);
+}
+
+/** Show in `element` for how long something has been so, and on hovering since when. */
+export function showFor(element: HTMLElement, since: number): void {
+  setText(element, `for ${formatSeconds(Math.max(0, Math.floor(serverNow() - since)))}`);
+  element.title = `since ${formatDateTime(since)}`;
 }
 
 /** A button that asks once more before it does what cannot be undone. */

@@ -3,17 +3,18 @@
 import { spellLabels } from "../api/answers";
 import { fill, h, setText } from "../dom/element";
 import { KeyedList, type Row } from "../dom/keyed";
+import { formatDateTime } from "../format/time";
+import { seconds } from "./model";
+import { badge, emptyCard, Outcome, showAgo, spellAgo, sureButton, type AlertsView } from "./parts";
 import {
   deleteDeadLetter,
   readDeadLetters,
   readReceivers,
   retryDeadLetter,
-  seconds,
   type DeadLetter,
   type Integration,
   type Receiver,
-} from "./model";
-import { badge, emptyCard, Outcome, showAgo, sureButton, type AlertsView } from "./parts";
+} from "./receiver";
 
 export class ReceiversView implements AlertsView {
   readonly title = "Receivers";
@@ -36,11 +37,7 @@ export class ReceiversView implements AlertsView {
         () => this.#delete(letter),
       ),
   );
-  readonly #noLetters = h(
-    "p",
-    { class: "muted" },
-    "Nothing: every notification was delivered, or still waits.",
-  );
+  readonly #hint = h("p", { class: "muted" });
   readonly elements = [
     h("h1", {}, "Receivers"),
     this.#receivers,
@@ -49,9 +46,9 @@ export class ReceiversView implements AlertsView {
       "section",
       { "aria-label": "Dead letters" },
       h("h2", { class: "section-title" }, "Could not be delivered"),
+      this.#hint,
       this.#outcome.element,
       this.#letters,
-      this.#noLetters,
     ),
   ];
 
@@ -59,7 +56,12 @@ export class ReceiversView implements AlertsView {
     const [receivers, letters] = await Promise.all([readReceivers(signal), readDeadLetters(signal)]);
     this.#list.draw(receivers);
     this.#letterList.draw(letters);
-    this.#noLetters.hidden = letters.length > 0;
+    setText(
+      this.#hint,
+      letters.length > 0
+        ? "Nobody was told of these. Mend what the reason names, then try again; or delete them."
+        : "Nothing: every notification was delivered, or still waits.",
+    );
     if (receivers.length > 0) fill(this.#empty);
     else
       fill(
@@ -129,10 +131,12 @@ class IntegrationRow implements Row<Integration> {
     if (this.#state.textContent !== state) fill(this.#state, badge(state, tone));
     const waiting = one.waiting > 0 ? ` · ${one.waiting} waiting` : "";
     setText(this.#counts, `${one.sent} sent · ${one.failed} failed${waiting}`);
-    if (one.last_success_at) {
-      showAgo(this.#success, seconds(one.last_success_at));
-      setText(this.#success, `last success ${this.#success.textContent}`);
-    } else setText(this.#success, "never delivered since the start");
+    const success = one.last_success_at;
+    setText(
+      this.#success,
+      success ? `last success ${spellAgo(seconds(success))}` : "nothing delivered since the start",
+    );
+    this.#success.title = success ? formatDateTime(seconds(success)) : "";
     this.#error.hidden = !one.last_error || one.consecutive_failures === 0;
     setText(this.#error, one.last_error);
   }
@@ -145,6 +149,15 @@ function howItDoes({
   if (failures > 0) return [`failing, ${failures} in a row`, "bad"];
   return last_try_at ? ["delivers", "good"] : ["not used yet", "none"];
 }
+
+/** Alertmanager's words for why, in plain ones. */
+const REASONS: Record<string, string> = {
+  clientError: "Refused",
+  serverError: "The other side failed",
+  contextDeadlineExceeded: "Not taken in time",
+  queueFull: "Too many waited already",
+  other: "Failed",
+};
 
 class LetterRow implements Row<DeadLetter> {
   readonly #when = h("span", { class: "number" });
@@ -179,7 +192,7 @@ class LetterRow implements Row<DeadLetter> {
   }
 
   update({ reason, detail, count, alerts, last_at }: DeadLetter): void {
-    setText(this.#detail, `${reason}: ${detail}`);
+    setText(this.#detail, `${REASONS[reason] ?? reason}: ${detail}`);
     setText(this.#count, `${alerts} ${alerts === 1 ? "alert" : "alerts"} · ${count}×`);
     showAgo(this.#when, seconds(last_at));
   }

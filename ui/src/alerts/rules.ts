@@ -7,7 +7,7 @@ import { KeyedList, type Row } from "../dom/keyed";
 import { formatSeconds } from "../format/units";
 import { spellDuration } from "../format/time";
 import { spellExplore } from "../explore/state";
-import { isAlerting, isNever, readGroups, seconds, type Rule, type RuleGroup } from "./model";
+import { conditionOf, isAlerting, isNever, readGroups, seconds, type Rule, type RuleGroup } from "./model";
 import { badge, emptyCard, showAgo, type AlertsView } from "./parts";
 
 /** By group: evaluations that were left out over the last hour. */
@@ -118,7 +118,9 @@ class RuleRow implements Row<Rule> {
         "td",
         {},
         alerting ? h("a", { href: `/alerts/alert/${encodeURIComponent(name)}` }, name) : h("span", {}, name),
-        h("a", { class: "rule-query", href: `/explore?${spellExplore({ queries: [query] })}` }, query),
+        conditionOf(rule)
+          ? h("code", { class: "rule-query" }, query)
+          : h("a", { class: "rule-query", href: `/explore?${spellExplore({ queries: [query] })}` }, query),
         alerting &&
           rule.duration > 0 &&
           h("small", { class: "muted" }, `for ${spellDuration(rule.duration)}`),

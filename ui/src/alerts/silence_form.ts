@@ -1,16 +1,20 @@
-/** The form of a silence, with what it would match at this moment. */
+/** The form of a silence, with what it would hold back at this moment. */
 
+import { spellLabels, type Labels } from "../api/answers";
 import { serverNow } from "../api/client";
-import { spellLabels } from "../api/answers";
 import { fill, h, setText } from "../dom/element";
 import { fromLocalInput, parseDuration, spellDuration, toLocalInput } from "../format/time";
-import { parseMatcher, satisfies, spellMatcher, type Matcher } from "./matchers";
-import { readAlerts, readSilences, saveSilence, seconds, silenceMatchers, type Alert } from "./model";
+import { explain } from "../shell/problem";
+import { parseMatchers, spellMatcher } from "./matchers";
+import { readTold, seconds } from "./model";
 import { Outcome, type AlertsView } from "./parts";
+import { readMatched, readSilence, saveSilence, silenceMatchers } from "./silence";
 
 const CREATOR = "veriscope.creator";
 const LENGTH = "2h";
 const MOST_SHOWN = 20;
+/** Who types is not asked about at each letter. */
+const PAUSE_MS = 250;
 
 /** Makes a silence at `/alerts/silences/new`, and changes the one with an id elsewhere. */
 export class SilenceForm implements AlertsView {
@@ -22,9 +26,14 @@ export class SilenceForm implements AlertsView {
     spellcheck: "false",
     placeholder: 'alertname="HostDown"\ninstance=~"db-.*"',
     required: true,
-    oninput: () => this.#preview(),
+    oninput: () => this.#typed(),
   });
-  readonly #starts = h("input", { id: "silence-starts", type: "datetime-local", step: 1 });
+  readonly #starts = h("input", {
+    id: "silence-starts",
+    type: "datetime-local",
+    step: 1,
+    oninput: () => this.#setEnd(),
+  });
   readonly #length = h("input", {
     id: "silence-length",
     size: 8,
@@ -40,11 +49,10 @@ export class SilenceForm implements AlertsView {
   });
   readonly #creator = h("input", { id: "silence-creator", required: true, autocomplete: "name" });
   readonly #comment = h("textarea", { id: "silence-comment", rows: 2, required: true });
-  readonly #count = h("h2", { "aria-live": "polite" }, "Looking…");
-  readonly #matched = h("ul", { class: "preview-list" });
+  readonly #preview = new Preview();
   readonly #outcome = new Outcome();
   readonly elements: readonly HTMLElement[];
-  #alerts: readonly Alert[] | undefined;
+  #timer: number | undefined;
   #loaded = false;
   #startsAt: number | undefined;
 
@@ -54,59 +62,56 @@ export class SilenceForm implements AlertsView {
     this.#creator.value = localStorage.getItem(CREATOR) ?? "";
     this.#matchers.value = new URLSearchParams(location.search).getAll("filter").join("\n");
     this.#setEnd();
-    const field = (label: string, input: HTMLElement, hint = ""): HTMLElement =>
+    this.elements = [h("h1", {}, this.title), this.#build()];
+  }
+
+  #build(): HTMLElement {
+    return h(
+      "div",
+      { class: "silence-form" },
       h(
-        "div",
-        { class: "field" },
-        h("label", { for: input.id }, label),
-        input,
-        hint && h("small", { class: "muted" }, hint),
-      );
-    this.elements = [
-      h("h1", {}, this.title),
-      h(
-        "div",
-        { class: "silence-form" },
-        h(
-          "form",
-          { class: "card", onsubmit: (event) => this.#submit(event) },
-          field(
-            "Matchers, one a line",
-            this.#matchers,
-            'name="value", or with !=, =~ (regular expression), !~',
-          ),
-          h(
-            "div",
-            { class: "fields" },
-            field("Starts", this.#starts, "empty: at once"),
-            field("For", this.#length, "2h, 30m, 1d"),
-            field("Until", this.#ends),
-          ),
-          field("Who are you?", this.#creator),
-          field("Why?", this.#comment, "whoever is on call reads this"),
-          this.#outcome.element,
-          h(
-            "div",
-            { class: "form-buttons" },
-            h("button", { class: "button button-primary" }, "Save silence"),
-            h("a", { class: "button", href: "/alerts/silences" }, "Cancel"),
-          ),
+        "form",
+        { class: "card", onsubmit: (event) => this.#submit(event) },
+        field(
+          "Matchers, one a line",
+          this.#matchers,
+          'name="value", or with !=, =~ (regular expression), !~',
         ),
-        h("section", { class: "card", "aria-label": "Preview" }, this.#count, this.#matched),
+        h(
+          "div",
+          { class: "fields" },
+          field("Starts", this.#starts, "empty: at once"),
+          field("For", this.#length, "2h, 30m, 1d"),
+          field("Until", this.#ends),
+        ),
+        field("Who are you?", this.#creator),
+        field("Why?", this.#comment, "whoever is on call reads this"),
+        this.#outcome.element,
+        h(
+          "div",
+          { class: "form-buttons" },
+          h("button", { class: "button button-primary" }, "Save silence"),
+          h("a", { class: "button", href: "/alerts/silences" }, "Cancel"),
+        ),
       ),
-    ];
+      this.#preview.element,
+    );
+  }
+
+  destroy(): void {
+    clearTimeout(this.#timer);
+    this.#preview.stop();
   }
 
   async refresh(signal: AbortSignal): Promise<void> {
     if (this.#id !== undefined && !this.#loaded) await this.#load(this.#id, signal);
-    this.#alerts = (await readAlerts(signal)).alerts;
-    this.#preview();
+    const told = await readTold(signal);
+    await this.#preview.ask(this.#check(), told.length);
   }
 
   /** Show the silence as it is; one that has ended is the draft of a new one. */
   async #load(id: string, signal: AbortSignal): Promise<void> {
-    const silence = (await readSilences(signal)).find((one) => one.id === id);
-    if (!silence) throw new Error(`There is no silence ${JSON.stringify(id)}; it may have been forgotten.`);
+    const silence = await readSilence(id, signal);
     this.#loaded = true;
     this.#matchers.value = silenceMatchers(silence).map(spellMatcher).join("\n");
     this.#creator.value = silence.createdBy;
@@ -129,56 +134,46 @@ export class SilenceForm implements AlertsView {
     const length = parseDuration(this.#length.value);
     this.#length.setCustomValidity(length === null ? "Write a duration such as 2h or 30m." : "");
     if (length !== null) this.#ends.value = toLocalInput(this.#start() + length);
+    this.#ends.setCustomValidity("");
   }
 
   #setLength(): void {
     const ends = fromLocalInput(this.#ends.value);
     this.#length.setCustomValidity("");
-    if (ends !== null) this.#length.value = spellDuration(Math.max(0, Math.round(ends - this.#start())));
+    const length = ends === null ? 0 : Math.round(ends - this.#start());
+    this.#ends.setCustomValidity(ends !== null && length <= 0 ? "The end must come after the start." : "");
+    if (ends !== null) this.#length.value = spellDuration(Math.max(0, length));
   }
 
-  /** The matchers as written, or the first line that is none. */
-  #read(): Matcher[] | string {
-    const lines = this.#matchers.value.split("\n").filter((line) => line.trim());
-    const wrong = lines.find((line) => parseMatcher(line) === null);
-    return wrong ?? lines.map((line) => parseMatcher(line)!);
+  #typed(): void {
+    const matchers = this.#check();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#preview.ask(matchers), PAUSE_MS);
   }
 
-  #preview(): void {
-    const matchers = this.#read();
-    const wrong = typeof matchers === "string";
-    this.#matchers.setCustomValidity(wrong ? `This is no matcher: ${matchers}` : "");
-    const matched =
-      wrong || matchers.length === 0
-        ? []
-        : (this.#alerts ?? []).filter(({ labels }) => satisfies(labels, matchers));
-    setText(
-      this.#count,
-      wrong
-        ? `Not a matcher: ${matchers}`
-        : this.#alerts === undefined
-          ? "Looking…"
-          : `Matches ${matched.length} of ${this.#alerts.length} alerts now`,
+  /** The matchers as written, with a mark at the field where a line is none. */
+  #check(): ReturnType<typeof parseMatchers> {
+    const matchers = parseMatchers(this.#matchers.value);
+    this.#matchers.setCustomValidity(
+      typeof matchers === "string"
+        ? `This is no matcher: ${matchers}`
+        : matchers.length === 0
+          ? 'Write at least one matcher, such as alertname="HostDown".'
+          : "",
     );
-    fill(
-      this.#matched,
-      ...matched.slice(0, MOST_SHOWN).map(({ name, labels }) => {
-        const { alertname: _, ...rest } = labels;
-        return h("li", {}, h("strong", {}, name), h("code", { class: "muted" }, spellLabels(rest)));
-      }),
-      matched.length > MOST_SHOWN && h("li", { class: "muted" }, `and ${matched.length - MOST_SHOWN} more`),
-    );
+    return matchers;
   }
 
   #submit(event: Event): void {
     event.preventDefault();
-    const matchers = this.#read();
+    const matchers = this.#check();
     const endsAt = fromLocalInput(this.#ends.value);
     if (typeof matchers === "string" || endsAt === null) return;
     const createdBy = this.#creator.value.trim();
     localStorage.setItem(CREATOR, createdBy);
     const edited = this.#startsAt === undefined ? undefined : this.#id;
     const draft = {
+      ...(edited === undefined ? {} : { id: edited }),
       matchers,
       startsAt: this.#start(),
       endsAt,
@@ -186,7 +181,7 @@ export class SilenceForm implements AlertsView {
       comment: this.#comment.value.trim(),
     };
     const save = async (): Promise<string> => {
-      await saveSilence(edited === undefined ? draft : { id: edited, ...draft });
+      await saveSilence(draft);
       return "Saved.";
     };
     void this.#outcome.of(save).then((saved) => {
@@ -194,5 +189,79 @@ export class SilenceForm implements AlertsView {
       history.pushState(null, "", "/alerts/silences");
       dispatchEvent(new PopStateEvent("popstate"));
     });
+  }
+}
+
+function field(label: string, input: HTMLElement, hint = ""): HTMLElement {
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: input.id }, label),
+    input,
+    hint && h("small", { class: "muted" }, hint),
+  );
+}
+
+/** What matchers select among the alerts of the moment, by the server's own judgement. */
+class Preview {
+  readonly #count = h("h2", { "aria-live": "polite" }, "Looking…");
+  readonly #note = h("p", { class: "muted" });
+  readonly #matched = h("ul", { class: "preview-list" });
+  readonly element = h(
+    "section",
+    { class: "card", "aria-label": "Preview" },
+    this.#count,
+    this.#note,
+    this.#matched,
+  );
+  #asking = new AbortController();
+  #all = 0;
+
+  /** Show what `matchers`, or the text that is none, come to; a newer question ends an older one. */
+  async ask(matchers: ReturnType<typeof parseMatchers>, all = this.#all): Promise<void> {
+    this.#all = all;
+    this.#asking.abort();
+    const { signal } = (this.#asking = new AbortController());
+    if (typeof matchers === "string") return this.#show(`Not a matcher: ${matchers}`);
+    if (matchers.length === 0) return this.#show("Nothing is matched yet");
+    try {
+      const matched = await readMatched(matchers, signal);
+      if (!signal.aborted) this.#showMatched(matched);
+    } catch (error) {
+      if (!signal.aborted) this.#show(explain(error));
+    }
+  }
+
+  stop(): void {
+    this.#asking.abort();
+  }
+
+  #showMatched(matched: readonly Labels[]): void {
+    const all = Math.max(this.#all, matched.length);
+    const note =
+      matched.length === 0
+        ? "It holds back what begins to fire later."
+        : matched.length === all && all > 1
+          ? "That is everything. Is it meant to be?"
+          : "";
+    this.#show(`Matches ${matched.length} of ${all} ${all === 1 ? "alert" : "alerts"} now`, note, matched);
+  }
+
+  #show(text: string, note = "", matched: readonly Labels[] = []): void {
+    setText(this.#count, text);
+    setText(this.#note, note);
+    const lines = matched
+      .slice(0, MOST_SHOWN)
+      .map(({ alertname = "", ...rest }) => [alertname, spellLabels(rest)]);
+    const shape = JSON.stringify([lines, matched.length]);
+    if (this.#matched.dataset["shape"] === shape) return;
+    this.#matched.dataset["shape"] = shape;
+    fill(
+      this.#matched,
+      ...lines.map(([name, labels]) =>
+        h("li", {}, h("strong", {}, name!), h("code", { class: "muted" }, labels!)),
+      ),
+      matched.length > MOST_SHOWN && h("li", { class: "muted" }, `and ${matched.length - MOST_SHOWN} more`),
+    );
   }
 }

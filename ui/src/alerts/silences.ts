@@ -3,22 +3,14 @@
 import { h, fill, setText } from "../dom/element";
 import { KeyedList, type Row } from "../dom/keyed";
 import { formatDateTime } from "../format/time";
-import { satisfies } from "./matchers";
-import {
-  expireSilence,
-  readAlerts,
-  readSilences,
-  seconds,
-  silenceMatchers,
-  type Silence,
-  type SilenceState,
-} from "./model";
+import { readTold, seconds } from "./model";
 import { emptyCard, matcherList, Outcome, spellAgo, sureButton, type AlertsView } from "./parts";
+import { expireSilence, readSilences, silenceMatchers, type Silence, type SilenceState } from "./silence";
 
 const STATES: readonly SilenceState[] = ["active", "pending", "expired"];
 
 interface ShownSilence extends Silence {
-  /** How many alerts it matches now. */
+  /** How many alerts it holds back now. */
   readonly alerts: number;
 }
 
@@ -58,7 +50,7 @@ export class SilencesView implements AlertsView {
   ];
 
   async refresh(signal: AbortSignal): Promise<void> {
-    const [silences, { alerts }] = await Promise.all([readSilences(signal), readAlerts(signal)]);
+    const [silences, told] = await Promise.all([readSilences(signal), readTold(signal)]);
     STATES.forEach((state, index) => {
       const size = silences.filter(({ status }) => status.state === state).length;
       setText(this.#tabs[index]!, `${state} ${size}`);
@@ -67,7 +59,7 @@ export class SilencesView implements AlertsView {
     this.#list.draw(
       shown.map((silence) => ({
         ...silence,
-        alerts: alerts.filter(({ labels }) => satisfies(labels, silenceMatchers(silence))).length,
+        alerts: told.filter(({ status }) => status.silencedBy.includes(silence.id)).length,
       })),
     );
     fill(
@@ -108,7 +100,7 @@ class SilenceRow implements Row<ShownSilence> {
       h(
         "div",
         { class: "alert-foot" },
-        h("span", { class: "muted" }, `${silence.createdBy} · `, this.#ends, " · ", this.#alerts),
+        h("span", { class: "muted" }, `by ${silence.createdBy} · `, this.#ends, this.#alerts),
         h(
           "span",
           { class: "alert-links" },
@@ -129,7 +121,8 @@ class SilenceRow implements Row<ShownSilence> {
     }[status.state];
     setText(this.#ends, text);
     this.#ends.title = `${formatDateTime(starts)} to ${formatDateTime(ends)}`;
-    setText(this.#alerts, `${alerts} ${alerts === 1 ? "alert matches" : "alerts match"} now`);
+    const held = `holds back ${alerts === 0 ? "nothing" : alerts === 1 ? "1 alert" : `${alerts} alerts`} now`;
+    setText(this.#alerts, status.state === "active" ? ` · ${held}` : "");
     const shape = JSON.stringify(matchers);
     if (shape === this.#shape) return;
     this.#shape = shape;
