@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -40,17 +41,30 @@ _FLAGS: Final = [
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start `veriscope up` on a free port, and stop it as an operator would."""
-    folder = tmp_path_factory.mktemp("veriscope")
+    """Start `veriscope up` as it is without a configuration, and wait for its first charts."""
+    with _running(tmp_path_factory.mktemp("veriscope")) as url:
+        for expression in _FIRST_ANSWERS:
+            _wait_until(url, f"/api/v1/query?query={expression}", b'"value"')
+        yield url
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., str]]:
+    """Return what starts one more server, with options of its own, in a folder."""
+    with ExitStack() as running:
+        yield lambda folder, *options: running.enter_context(_running(folder, *options))
+
+
+@contextmanager
+def _running(folder: Path, *options: str) -> Iterator[str]:
+    """Start `veriscope up` in *folder* on a free port, and stop it as an operator would."""
     command = [sys.executable, "-m", "veriscope", "up"]
-    command += ["--data", str(folder / "data"), "--listen", "127.0.0.1:0"]
+    command += ["--data", str(folder / "data"), "--listen", "127.0.0.1:0", *options]
     with (folder / "stderr.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=folder)
     try:
         url = _read_address(process, folder / "stderr.log")
         _wait_until(url, "/-/ready", b"")
-        for expression in _FIRST_ANSWERS:
-            _wait_until(url, f"/api/v1/query?query={expression}", b'"value"')
         yield url
     finally:
         process.terminate()
