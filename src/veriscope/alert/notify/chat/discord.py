@@ -1,20 +1,23 @@
 """Discord: a message with one embed, by a webhook."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from veriscope.alert.notify.evidence import evidence_text
+from veriscope.alert.notify.evidence import evidence_text, is_worth_showing
 from veriscope.alert.notify.http import HttpConfig, require_http_url
 from veriscope.alert.notify.http.notifier import HttpNotifier
 from veriscope.alert.notify.http.sender import Request
 from veriscope.alert.notify.sending import Sending, Surroundings, cut
 from veriscope.signals import Secret
+from veriscope.signals.evidence import Evidence
 
 _TITLE_CHARACTERS: Final = 256
 _TEXT_CHARACTERS: Final = 4096
 _CONTENT_CHARACTERS: Final = 2000
+_GRAPH: Final = "graph.png"
 _RED: Final = 0x992D22
 _GREEN: Final = 0x2ECC71
 
@@ -67,12 +70,43 @@ class DiscordNotifier(HttpNotifier):
             "color": _RED if sending.group.firing else _GREEN,
         }
         embeds = [embed]
-        if (evidence := sending.group.evidence) is not None:
-            shown: dict[str, Any] = {"description": cut(evidence_text(evidence), _TEXT_CHARACTERS)}
-            if evidence.graph_url:
-                shown["image"] = {"url": evidence.graph_url}
-            embeds.append(shown)
+        evidence = sending.group.evidence
+        if evidence is not None and is_worth_showing(evidence):
+            embeds.append(_evidence(evidence))
         names = {"username": config.username, "avatar_url": config.avatar_url}
         given = {name: text for name, text in sending.texts(names).items() if text}
         content = cut(sending.text(config.content), _CONTENT_CHARACTERS)
-        return [Request.json(url, {"content": content, "embeds": embeds, **given})]
+        message = {"content": content, "embeds": embeds, **given}
+        if evidence is None or not evidence.graph_png:
+            return [Request.json(url, message)]
+        return [_with_graph(url, message, evidence.graph_png)]
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    embed: dict[str, Any] = {"description": cut(evidence_text(evidence), _TEXT_CHARACTERS)}
+    if evidence.graph_png:
+        embed["image"] = {"url": f"attachment://{_GRAPH}"}
+    return embed
+
+
+def _with_graph(url: str, message: dict[str, Any], png: bytes) -> Request:
+    """
+    Return the message with the picture itself beside it, as `multipart/form-data`.
+
+    Discord refuses a message whole where it does not like the address of a picture, and could
+    not fetch it from most servers.
+    """
+    boundary = secrets.token_hex(16)
+    parts = (
+        ('name="payload_json"', "application/json", msgspec.json.encode(message)),
+        (f'name="files[0]"; filename="{_GRAPH}"', "image/png", png),
+    )
+    body = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {name}\r\n"
+        f"Content-Type: {kind}\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for name, kind, content in parts
+    )
+    kind = f"multipart/form-data; boundary={boundary}"
+    return Request(url, body + f"--{boundary}--\r\n".encode(), {"Content-Type": kind})

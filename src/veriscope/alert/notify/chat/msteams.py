@@ -135,7 +135,7 @@ def _evidence(evidence: Evidence) -> list[dict[str, Any]]:
         for line in lines
         if line
     ]
-    if evidence.graph_url:
+    if evidence.graph_url.startswith("https:"):  # Teams shows no other
         blocks.append({"type": "Image", "url": evidence.graph_url, "altText": "The expression"})
     return blocks
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from veriscope.alert.notify.evidence import evidence_lines, evidence_links
+from veriscope.alert.notify.evidence import evidence_lines, evidence_links, is_worth_showing
 from veriscope.alert.notify.http import HttpConfig, require_http_url
 from veriscope.alert.notify.http.notifier import HttpNotifier
 from veriscope.alert.notify.http.sender import Answer, Request
@@ -181,7 +181,7 @@ class SlackNotifier(HttpNotifier):
     def _message(self, sending: Sending) -> dict[str, Any]:
         config = self._config
         attachments = [self._attachment(sending)]
-        if (evidence := sending.group.evidence) is not None:
+        if (evidence := sending.group.evidence) is not None and is_worth_showing(evidence):
             attachments.append(_evidence(evidence))
         message = {
             "channel": sending.text(config.channel),

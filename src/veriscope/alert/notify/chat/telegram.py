@@ -1,18 +1,24 @@
 """Telegram: a message from a bot."""
 
+import re
 from collections.abc import Sequence
+from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
+from veriscope.alert.notify.evidence import evidence_lines, evidence_links
 from veriscope.alert.notify.http import HttpConfig, require_http_url
 from veriscope.alert.notify.http.notifier import HttpNotifier
 from veriscope.alert.notify.http.sender import Request
 from veriscope.alert.notify.sending import Sending, Surroundings, cut
 from veriscope.signals import Secret
+from veriscope.signals.evidence import Evidence
 
 _MESSAGE_CHARACTERS: Final = 4096
+# What has a meaning in each mode, and is taken as it is after a backslash.
+_SPECIAL: Final = {"Markdown": "_*`[", "MarkdownV2": "\\_*[]()~`>#+-=|{}.!"}
 _MODES: Final = ("", "HTML", "Markdown", "MarkdownV2")
 
 
@@ -64,9 +70,12 @@ class TelegramNotifier(HttpNotifier):
         config = self._config
         token = sending.secrets.read(config.bot_token, config.bot_token_file, "bot_token_file")
         fill = sending.html if config.parse_mode == "HTML" else sending.text
+        text = cut(fill(config.message), _MESSAGE_CHARACTERS)
+        if (evidence := sending.group.evidence) is not None:
+            text = _with_evidence(text, evidence, config.parse_mode)
         message: dict[str, Any] = {
             "chat_id": str(config.chat_id),
-            "text": cut(fill(config.message), _MESSAGE_CHARACTERS),
+            "text": text,
             "disable_web_page_preview": "true",
         }
         if config.message_thread_id:
@@ -77,3 +86,21 @@ class TelegramNotifier(HttpNotifier):
             message["parse_mode"] = config.parse_mode
         url = f"{config.api_url.rstrip('/')}/bot{quote(token, safe=':')}/sendMessage"
         return [Request.json(url, message)]
+
+
+def _with_evidence(text: str, evidence: Evidence, mode: str) -> str:
+    """Return *text* with as many lines of the evidence as there is room for."""
+    links = [f"{name}: {url}" for name, url in evidence_links(evidence)]
+    text += "\n"
+    for line in (*evidence_lines(evidence), *links):
+        shown = _escaped(line, mode)
+        if len(text) + 1 + len(shown) > _MESSAGE_CHARACTERS:
+            break
+        text += f"\n{shown}"
+    return text.rstrip("\n")
+
+
+def _escaped(line: str, mode: str) -> str:
+    if mode == "HTML":
+        return escape(line, quote=False)
+    return re.sub(f"([{re.escape(_SPECIAL[mode])}])", r"\\\1", line) if mode else line

@@ -11,7 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.evidence import evidence_lines, evidence_links, evidence_text
+from veriscope.alert.notify.evidence import (
+    Section,
+    evidence_links,
+    evidence_sections,
+    is_worth_showing,
+)
 from veriscope.alert.notify.http import TlsConfig
 from veriscope.alert.notify.mail.smtp import Letter, Login, SmtpServer, deliver, host_and_port
 from veriscope.alert.notify.outcome import Outcome, Reason
@@ -134,8 +139,8 @@ class EmailNotifier:
         evidence = group.evidence
         text = sending.text(config.text) or _plain(group)
         html = sending.html(config.html)
-        if evidence is not None:
-            text = f"{text}\n\n{evidence_text(evidence)}"
+        if evidence is not None and is_worth_showing(evidence):
+            text = f"{text}\n\n{_evidence_text(evidence)}"
             html = _with_evidence(html, evidence) if html else html
         message.set_content(text)
         if html:
@@ -173,21 +178,42 @@ def _plain(group: AlertGroup) -> str:
     return "\n\n".join(paragraphs)
 
 
+def _evidence_text(evidence: Evidence) -> str:
+    """Return a paragraph for each kind of evidence, then the links."""
+    paragraphs = [
+        "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+        for title, lines in evidence_sections(evidence)
+    ]
+    links = [f"{text}: {url}" for text, url in evidence_links(evidence)]
+    return "\n\n".join([*paragraphs, "\n".join(links)])
+
+
 def _with_evidence(html: str, evidence: Evidence) -> str:
     """Return *html* with the evidence at the end of its body."""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in evidence_lines(evidence))
+    sections = "".join(map(_section, evidence_sections(evidence)))
     links = " · ".join(
-        f'<a href="{escape(url)}">{escape(text)}</a>' for text, url in evidence_links(evidence)
+        f'<a style="color:#348eda" href="{escape(url)}">{escape(text)}</a>'
+        for text, url in evidence_links(evidence)
     )
     graph = ""
     if evidence.graph_png:
         graph = f'<img src="cid:{_GRAPH}" alt="The expression around the onset" width="100%">'
     section = (
-        '<div style="max-width:600px;margin:16px auto;font:14px sans-serif">'
-        f"{graph}<ul>{lines}</ul><p>{links}</p></div>"
+        '<div style="max-width:640px;margin:16px auto;padding:16px;background:#fff;'
+        'border-radius:3px;font:14px/1.5 Helvetica,Arial,sans-serif;color:#333">'
+        f"{graph}{sections}<p>{links}</p></div>"
     )
     head, end, tail = html.rpartition("</body>")
     return f"{head}{section}{end}{tail}" if end else html + section
+
+
+def _section(section: Section) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in section.lines)
+    return (
+        f'<div style="margin-top:12px;font-weight:bold">{escape(section.title)}</div>'
+        '<ul style="margin:4px 0 0;padding-left:20px;overflow-wrap:anywhere">'
+        f"{lines}</ul>"
+    )
 
 
 def _attach_graph(message: EmailMessage, png: bytes) -> None:

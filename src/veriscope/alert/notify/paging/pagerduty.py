@@ -190,7 +190,7 @@ class PagerDutyNotifier(HttpNotifier):
             for image in self._config.images
         ]
         evidence = sending.group.evidence
-        if evidence is not None and evidence.graph_url:
+        if evidence is not None and evidence.graph_url.startswith("https:"):  # it takes no other
             images.append({"src": evidence.graph_url, "alt": "The expression around the onset"})
         return [image for image in images if image["src"]]
 
