@@ -6,7 +6,8 @@ from typing import Any, Final, TypeAlias
 
 from veriscope.insight.evidence.expression import Expression
 from veriscope.query.promql import PromqlEngine
-from veriscope.signals import Cancellation, Clock, FetchLimits, Grid, Matrix
+from veriscope.signals import Clock, FetchLimits, Grid, Matrix
+from veriscope.signals.cancel import Cancellation
 from veriscope.signals.evidence import FiringAlerts
 from veriscope.store.events import EventStore
 from veriscope.store.log_search import LogSearch

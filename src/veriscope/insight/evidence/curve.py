@@ -16,6 +16,8 @@ _DAY_MS: Final = 24 * _HOUR_MS
 _WEEK_MS: Final = 7 * _DAY_MS
 _STEPS: Final = 240
 _STEP_MS: Final = 5_000
+_KEPT_LEAD: Final = 6
+_LEAST_STEPS: Final = 60
 _MOST_VALUES: Final = 20
 _MOST_QUIET: Final = 60
 _MOST_LOOKED_AT: Final = 5_000
@@ -30,15 +32,15 @@ def draw(case: Case, asking: Asking) -> Mapping[str, Any]:
     if not len(matrix.labels):
         raise NothingToSayError("the expression has no values by now")
     rows = _rows_of_alerts(matrix, case.firing.labels)
-    drawn = _values(matrix)
+    drawn, times_ms = _without_empty_lead(_values(matrix), matrix.grid.times_ms())
     first = list(dict.fromkeys(rows)) or list(range(min(MOST_NAMED, len(drawn))))
-    names = _names([matrix.labels[row] for row in first[:MOST_NAMED]], expression.shown)
+    names = _names([matrix.labels[row] for row in first[:MOST_NAMED]])
     named = [Line(name, drawn[row]) for name, row in zip(names, first, strict=False)]
     taken = set(first[:MOST_NAMED])
     quiet = [Line("", drawn[row]) for row in range(len(drawn)) if row not in taken]
     graph = Graph(
-        case.common.get("alertname") or expression.text,
-        matrix.grid.times_ms(),
+        " · ".join(filter(None, (case.common.get("alertname"), expression.shown))),
+        times_ms,
         named,
         quiet[:_MOST_QUIET],
         expression.unit,
@@ -109,12 +111,25 @@ def _rows_of_alerts(matrix: Matrix, alerts: Iterable[Labels]) -> list[int]:
     return found
 
 
-def _names(series: Sequence[Labels], text: str) -> list[str]:
-    """Return what tells *series* apart, or *text* where there is one only."""
-    if len(series) == 1:
-        return [text]
-    shared = frozenset.intersection(*(frozenset(labels) for labels in series)) if series else set()
+def _without_empty_lead(
+    values: NDArray[np.float64], times_ms: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Leave out most of the time before the first value: what is young would be a small corner."""
+    known = np.isfinite(values).any(axis=0)
+    first = int(known.argmax()) - _KEPT_LEAD
+    cut = max(0, min(first, len(times_ms) - _LEAST_STEPS))
+    return values[:, cut:], times_ms[cut:]
+
+
+def _names(series: Sequence[Labels]) -> list[str]:
+    """Return what tells *series* apart; all labels where there is one only."""
+    shared = frozenset.intersection(*map(frozenset, series)) if len(series) > 1 else frozenset()
     return [
-        ", ".join(f"{name}={value}" for name, value in labels if (name, value) not in shared)
+        ", ".join(
+            value if name == METRIC_NAME else f"{name}={value}"
+            for name, value in labels
+            if (name, value) not in shared
+        )
+        or "value"
         for labels in series
     ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veriscope.insight.changes import LEAST_SCORE, rates, score_changes
 from veriscope.insight.evidence.asking import SERVICE, WHERE, Asking, Case, NothingToSayError
@@ -20,7 +21,7 @@ _RATE_STEPS: Final = 4
 _MOST_SERIES: Final = 2_000
 _ENOUGH_SERIES: Final = 200
 _MOST_NAMED: Final = 10
-_MOST_OF_A_METRIC: Final = 3
+_MOST_OF_A_METRIC: Final = 2
 _COUNTERS: Final = ("_total", "_count", "_sum")
 # Buckets say the same as the count and the sum, many times; the others are no cause of anything.
 _LEFT_OUT: Final = ("_bucket", "_created", "_info", "_timestamp_seconds", "_start_time_seconds")
@@ -83,10 +84,13 @@ def _changed(
     pattern = quote("|".join(metrics))
     matrix = asking.over(f"{{{METRIC_NAME}=~{pattern},{selector}}}", grid)
     values = np.where(matrix.present, matrix.values, np.nan)
+    begins = _begins(values, matrix.labels)
     counting = np.array([_metric(labels).endswith(_COUNTERS) for labels in matrix.labels], bool)
     if counting.any():
         seconds = _RATE_STEPS * _STEP_MS / 1000
         values[counting] = rates(values[counting], _RATE_STEPS, seconds)
+    # A counter's zero before its first increase is known only of a process that was there.
+    values[np.arange(len(grid)) < begins[:, None] + _RATE_STEPS] = np.nan
     onset = min(len(grid) - 1, max(0, round((case.onset_ms - grid.start_ms) / _STEP_MS)))
     changes = score_changes(values, onset, lead_ms // _STEP_MS)
     best = np.argsort(-changes.scores, kind="stable")[: 4 * _MOST_NAMED]
@@ -103,16 +107,28 @@ def _changed(
     ]
 
 
+def _begins(values: NDArray[np.float64], labels: Sequence[Labels]) -> NDArray[np.int64]:
+    """Return for each row the first column in which its instance had any value."""
+    known = np.isfinite(values)
+    first = np.where(known.any(axis=1), known.argmax(axis=1), values.shape[1])
+    instances = [dict(each).get("instance", "") for each in labels]
+    begins: dict[str, int] = {}
+    for instance, column in zip(instances, first.tolist(), strict=True):
+        begins[instance] = min(begins.get(instance, column), column)
+    return np.array([begins[instance] for instance in instances], np.int64)
+
+
 def _metric(labels: Labels) -> str:
     return dict(labels).get(METRIC_NAME, "")
 
 
 def _varied(found: Sequence[ChangedSeries]) -> list[ChangedSeries]:
-    """Return the first of *found*, but not all of one metric."""
+    """Return the first of *found*, but not all of one metric; count and sum are one."""
     seen: Counter[str] = Counter()
     kept = []
     for each in found:
-        seen[_metric(each.labels)] += 1
-        if seen[_metric(each.labels)] <= _MOST_OF_A_METRIC:
+        family = _metric(each.labels).removesuffix("_count").removesuffix("_sum")
+        seen[family] += 1
+        if seen[family] <= _MOST_OF_A_METRIC:
             kept.append(each)
     return kept[:_MOST_NAMED]
