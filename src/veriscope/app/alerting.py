@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from veriscope.alert.alerting import Alerting
 from veriscope.alert.notify.forwarding import Forwarder
 from veriscope.app.config import Config
+from veriscope.app.evidence import EvidenceRoom
 from veriscope.collect.scrape import RelabelConfig, Relabeller, Scraper, build_jobs
 from veriscope.rules import RuleGroup, RuleLoop, load_rule_groups
 from veriscope.rules.builtin import meta_groups
@@ -90,6 +91,7 @@ class Reloading:
         running: Config,
         rules: RuleLoop,
         alerting: Alerting,
+        evidence: EvidenceRoom,
         scraper: Scraper,
         store: Store,
         clock: Clock,
@@ -100,6 +102,7 @@ class Reloading:
         self._read = running
         self._rules = rules
         self._alerting = alerting
+        self._evidence = evidence
         self._scraper = scraper
         self._store = store
         self._clock = clock
@@ -124,6 +127,7 @@ class Reloading:
         build_jobs(config.global_, config.scrape_configs)
         if config.routing != self.config.routing or config.routing.templates:
             await self._alerting.reload(config.routing)
+        self._evidence.is_open = config.alert.evidence
         await self._scraper.apply(config.global_, config.scrape_configs)
         await self._rules.reload(
             groups,

@@ -157,6 +157,8 @@ class AlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     config_file: str | None = None
     """Alertmanager's file; where it is given, its sections may not stand in this one."""
+    evidence: bool = True
+    """Whether what was seen around the onset of alerts is gathered, and sent with them."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ from veriscope.app.collectors import create_loops
 from veriscope.app.compiling import Compiler
 from veriscope.app.config import Config
 from veriscope.app.connections import impatient
+from veriscope.app.evidence import EvidenceRoom
 from veriscope.app.heartbeat import Heartbeat
 from veriscope.app.lifetime import first_failure, stop_on_signals
 from veriscope.app.listen import Address, check_tls, read_token
@@ -138,12 +139,15 @@ class Server:
             self._store.series, _query_options(config), clock, registry, self._store.rollups
         )
         registry.register(CacheMetrics(self._store.series.head_use, self._promql.answers))
+        self._evidence = EvidenceRoom(self._store, self._promql, self.external_url, clock)
+        self._evidence.is_open = config.alert.evidence
         self._alerting = Alerting(
             config.routing,
             state=self._store.state,
             clock=clock,
             registry=registry,
             external_url=self.external_url,
+            gather=self._evidence.gather,
         )
         forwarder = create_forwarder(config, clock, registry)
         conditions = ConditionSearch(
@@ -173,6 +177,7 @@ class Server:
             running=config,
             rules=self._rules,
             alerting=self._alerting,
+            evidence=self._evidence,
             scraper=scraper,
             store=self._store,
             clock=clock,
@@ -248,6 +253,7 @@ class Server:
         # The rules have sent their last alerts: now these can be told of, and stored.
         tellers_stop.set()
         await asyncio.gather(*tellers, return_exceptions=True)
+        self._evidence.close()
         ingest_stop.set()
         await asyncio.gather(*ingest, return_exceptions=True)
         self._compiler.close()
