@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 import structlog
@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 _THREADS: Final = 2  # what evaluates rules and answers people goes on beside it
 _DAY_MS: Final = 86_400_000
 _VIEW_MS: Final = 3_600_000
+_Outcome: TypeAlias = tuple[str, Mapping[str, Any], str]
+"""A part's name, the fields it found, and why it found none."""
 _RUNBOOKS: Final = ("runbook_url", "runbook")
 # The most telling first: it is they that are there where time runs out.
 _PARTS: Final[Mapping[str, Part]] = {
@@ -69,28 +71,28 @@ class EvidenceGatherer:
         before = asyncio.wrap_future(
             self._threads.submit(_onset_ms, firing, expression, now_ms, asking)
         )
-        found = dict.fromkeys(_PARTS, "not ready in time")
+        missing = dict.fromkeys(_PARTS, "not ready in time")
         fields: dict[str, Any] = {}
-        work: dict[str, Future[Mapping[str, Any]]] = {}
+        work: list[Future[_Outcome]] = []
         try:
             async with asyncio.timeout(deadline_s):
                 case = Case(firing, expression, await before, now_ms)
-                work = {n: self._threads.submit(part, case, asking) for n, part in _PARTS.items()}
-                await asyncio.wait([asyncio.wrap_future(each) for each in work.values()])
+                work = [
+                    self._threads.submit(_run, name, part, case, asking)
+                    for name, part in _PARTS.items()
+                ]
+                await asyncio.wait([asyncio.wrap_future(each) for each in work])
         except TimeoutError:
             asking.cancel.cancel()
-        for name, future in work.items():
-            if future.done() and not future.cancelled():
-                error = future.exception()
-                found[name] = "" if error is None else _reason(name, error)
-                fields |= {} if error is not None else dict(future.result())
-            else:
-                future.cancel()
+        for future in work:
+            if not future.cancel() and future.done():
+                name, found, missing[name] = future.result()
+                fields |= found
         return Evidence(
             gathered_ms=now_ms,
             view_url=self._view_url(firing, expression, now_ms),
             runbook_url=_runbook(firing),
-            missing=tuple(f"{name}: {reason}" for name, reason in found.items() if reason),
+            missing=tuple(f"{name}: {reason}" for name, reason in missing.items() if reason),
             **fields,
         )
 
@@ -132,8 +134,12 @@ def _runbook(firing: FiringAlerts) -> str:
     return next((url for url in found if url.startswith(("http://", "https://"))), "")
 
 
-def _reason(part: str, error: BaseException) -> str:
-    if isinstance(error, NothingToSayError | VeriscopeError):
-        return str(error)
-    _log.error("evidence_part_failed", part=part, error=repr(error))
-    return f"internal error ({type(error).__name__}), see the server's log"
+def _run(name: str, part: Part, case: Case, asking: Asking) -> _Outcome:
+    """Find one part; called in a thread."""
+    try:
+        return name, part(case, asking), ""
+    except (NothingToSayError, VeriscopeError) as error:
+        return name, {}, str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the other parts are told
+        _log.exception("evidence_part_failed", part=name)
+        return name, {}, f"internal error ({type(error).__name__}), see the server's log"
