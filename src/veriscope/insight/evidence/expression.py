@@ -28,6 +28,7 @@ _COUNTS: Final = frozenset({"count", "count_values", "group", "count_over_time",
 _RATES: Final = frozenset({"rate", "irate", "deriv"})
 _HUNDRED: Final = 100.0
 _LONGEST_TEXT: Final = 16_384
+_MOST_NODES: Final = 1_000  # deeper than that Python does not descend
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,15 @@ def expression_of(generator_urls: Iterable[str]) -> Expression | None:
 def read_expression(text: str) -> Expression:
     """Take *text* apart; raises `ParseError` where it is no PromQL."""
     whole = parse(text)
-    shown, threshold = _without_threshold(whole)
+    is_plain = sum(1 for _ in nodes(whole)) <= _MOST_NODES
+    shown, threshold = _without_threshold(whole) if is_plain else (whole, None)
     return Expression(
         text,
         text if shown is whole else format_expression(shown),
         threshold,
         _metrics(whole),
         max((_range_ms(node) for node in nodes(whole)), default=0),
-        _unit(shown),
+        _unit(shown) if is_plain else Unit.NUMBER,
     )
 
 
