@@ -131,3 +131,18 @@ def test_rules_that_fail_say_why(told: "Reader") -> None:
     page.goto(f"{told.url}/alerts?state=inactive")
     page.get_by_role("link", name="Never").click()
     expect(page.get_by_text("It is over, or has not happened yet")).to_be_visible()
+
+
+def test_an_alert_has_its_evidence(told: "Reader", receiver: Any) -> None:
+    """What was seen at the onset stands below the chart; an alert nobody was told of has none."""
+    event = {"kind": "deploy", "title": "chat 1.2.3", "url": "https://ci.example/7"}
+    _post(told.url, "/api/veriscope/v1/events", event)
+    _post(told.url, "/api/v2/alerts", [{"labels": {"alertname": "A"}}])
+    receiver.wait(1)
+    page = told.open("/alerts/alert/A")
+    evidence = page.get_by_role("region", name="Evidence", exact=True)
+    deploy = evidence.get_by_role("link", name="chat 1.2.3")
+    expect(deploy).to_have_attribute("href", "https://ci.example/7", timeout=20_000)
+    page.goto(f"{told.url}/alerts/alert/Two")
+    expect(page.get_by_role("heading", name="Two")).to_be_visible()
+    expect(evidence).to_be_hidden()

@@ -2,6 +2,8 @@
 
 import type { Labels } from "../api/answers";
 import { fill, h, setText } from "../dom/element";
+import { readEvidenceOf } from "../evidence/model";
+import { EvidencePanel } from "../evidence/panel";
 import { formatDateTime } from "../format/time";
 import { formatNumber } from "../format/units";
 import { filterParams, matchersOf, readFilters, satisfying } from "./matchers";
@@ -43,7 +45,15 @@ export class AlertDetail implements AlertsView {
   readonly #facts = h("div", { class: "detail-facts" });
   readonly #texts = h("div");
   readonly #chart = new OnsetChart();
-  readonly elements = [this.#head, this.#lead, this.#facts, this.#texts, this.#chart.element];
+  readonly #evidence = new EvidencePanel({ withPicture: false });
+  readonly elements = [
+    this.#head,
+    this.#lead,
+    this.#facts,
+    this.#texts,
+    this.#chart.element,
+    this.#evidence.element,
+  ];
   #shape = "";
   #textsShape = "";
 
@@ -67,6 +77,10 @@ export class AlertDetail implements AlertsView {
     const rule = alert ? alert.rule : ruleOf(snapshot, this.#name);
     this.#draw(alert, rule, sortAlerts(meant.length > 0 ? meant : named));
     if (rule) await this.#chart.refresh(rule, alert, signal);
+    if (alert?.fingerprint) {
+      const [newest] = await readEvidenceOf(alert.fingerprint, signal);
+      await this.#evidence.show(newest, signal);
+    } else this.#evidence.element.hidden = true;
   }
 
   /** Whether the address has every label of `alert`, and not only some that others have as well. */

@@ -68,7 +68,8 @@ export class OnsetChart {
       setText(this.#note, explain(error));
       return;
     }
-    if (comparison) this.#curves.push(thresholdCurve(comparison.op, comparison.threshold, grid));
+    if (comparison && this.#curves.length > 0)
+      this.#curves.push(thresholdCurve(comparison.op, comparison.threshold, grid));
     this.#legend.draw(this.#curves);
     this.#plot.mark(alert?.since ?? null);
     this.#plot.draw(grid, this.#legend.visible(this.#curves));
