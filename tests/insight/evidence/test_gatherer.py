@@ -218,7 +218,7 @@ def test_a_part_that_fails_leaves_the_others(
         raise ZeroDivisionError
 
     monkeypatch.setattr(type(failing.store.log_search), "patterns", away)
-    monkeypatch.setitem(gatherer._PARTS, "hints", faulty)  # type: ignore[attr-defined]
+    monkeypatch.setitem(gatherer.PARTS, "hints", faulty)
     evidence = failing.gather()
     assert missing(evidence)["log patterns"] == "the store does not answer"
     assert "ZeroDivisionError" in missing(evidence)["hints"]
@@ -236,7 +236,7 @@ def test_what_comes_too_late_is_left_out_and_stopped(
         stopped.wait(60)
         return {}
 
-    monkeypatch.setitem(gatherer._PARTS, "graph", slow)  # type: ignore[attr-defined]
+    monkeypatch.setitem(gatherer.PARTS, "graph", slow)
     evidence = failing.gather(deadline_s=1.0)
     assert missing(evidence)["graph"] == "not ready in time"
     assert stopped.wait(60)

@@ -28,8 +28,7 @@ _VIEW_MS: Final = 3_600_000
 _Outcome: TypeAlias = tuple[str, Mapping[str, Any], str]
 """A part's name, the fields it found, and why it found none."""
 _RUNBOOKS: Final = ("runbook_url", "runbook")
-# The most telling first: it is they that are there where time runs out.
-_PARTS: Final[Mapping[str, Part]] = {
+PARTS: Final[Mapping[str, Part]] = {
     "graph": curve.draw,
     "values": curve.tell_values,
     "events": telemetry.find_events,
@@ -39,6 +38,7 @@ _PARTS: Final[Mapping[str, Part]] = {
     "host": host.find_host,
     "hints": history.find_hints,
 }
+"""The most telling first: it is they that are there where time runs out."""
 
 
 class EvidenceGatherer:
@@ -71,7 +71,7 @@ class EvidenceGatherer:
         before = asyncio.wrap_future(
             self._threads.submit(_onset_ms, firing, expression, now_ms, asking)
         )
-        missing = dict.fromkeys(_PARTS, "not ready in time")
+        missing = dict.fromkeys(PARTS, "not ready in time")
         fields: dict[str, Any] = {}
         work: list[Future[_Outcome]] = []
         try:
@@ -79,7 +79,7 @@ class EvidenceGatherer:
                 case = Case(firing, expression, await before, now_ms)
                 work = [
                     self._threads.submit(_run, name, part, case, asking)
-                    for name, part in _PARTS.items()
+                    for name, part in PARTS.items()
                 ]
                 await asyncio.wait([asyncio.wrap_future(each) for each in work])
         except TimeoutError:
