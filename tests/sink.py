@@ -150,11 +150,11 @@ class Notification:
 class Receiver(Loopback):
     """Keeps notifications; answers with `statuses` in order, then 200, and with `headers`."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
         self.requests: list[Notification] = []
-        super().__init__()
+        super().__init__(port)
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
         """Keep what came."""
