@@ -18,6 +18,7 @@ const PLACES: readonly Place[] = [
   },
   {
     path: "/alerts",
+    also: ["/slos"],
     name: "Alerts",
     icon: "M6 16V11a6 6 0 1 1 12 0v5l2 2H4zM10 21h4",
     open: async () => (await import("./alerts/page")).openAlerts(),
@@ -42,7 +43,8 @@ let shown: { place: Place; page: Page } | undefined;
 
 function placeOfAddress(): Place {
   const here = `${location.pathname}/`;
-  return PLACES.find(({ path }) => path !== "/" && here.startsWith(`${path}/`)) ?? PLACES[0]!;
+  const isOf = (path: string): boolean => path !== "/" && here.startsWith(`${path}/`);
+  return PLACES.find(({ path, also = [] }) => [path, ...also].some(isOf)) ?? PLACES[0]!;
 }
 
 async function route(): Promise<void> {

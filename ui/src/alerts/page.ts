@@ -1,8 +1,10 @@
-/** Everything about alerts: a page for each of its parts below `/alerts`. */
+/** Everything about alerts: a page for each of its parts below `/alerts` and `/slos`. */
 
 import "../styles/alerts.css";
 
 import { fill, h } from "../dom/element";
+import { ObjectiveDetail } from "../slos/detail";
+import { ObjectiveList } from "../slos/list";
 import { Poller } from "../shell/poller";
 import { reportProblem } from "../shell/problem";
 import type { Page } from "../shell/shell";
@@ -14,13 +16,13 @@ import { RulesView } from "./rules";
 import { SilenceForm } from "./silence_form";
 import { SilencesView } from "./silences";
 
-const PATH = "/alerts";
 const REFRESH_MS = 5000;
 const TABS = [
-  ["", "Alerts"],
-  ["rules", "Rules"],
-  ["silences", "Silences"],
-  ["receivers", "Receivers"],
+  ["/alerts", "Alerts"],
+  ["/slos", "Objectives"],
+  ["/alerts/rules", "Rules"],
+  ["/alerts/silences", "Silences"],
+  ["/alerts/receivers", "Receivers"],
 ] as const;
 
 export function openAlerts(): Page {
@@ -28,9 +30,7 @@ export function openAlerts(): Page {
 }
 
 class Alerts implements Page {
-  readonly #tabs = TABS.map(([path, name]) =>
-    h("a", { href: path ? `${PATH}/${path}` : PATH, "data-path": path }, name),
-  );
+  readonly #tabs = TABS.map(([path, name]) => h("a", { href: path }, name));
   readonly #body = h("div", { class: "alerts-body" });
   readonly element = h(
     "div",
@@ -52,14 +52,13 @@ class Alerts implements Page {
       return;
     }
     this.#path = location.pathname;
-    const [part = "", ...rest] = location.pathname.slice(PATH.length + 1).split("/");
-    for (const tab of this.#tabs) {
-      const here = tab.dataset["path"] === (part === "alert" ? "" : part);
-      if (here) tab.setAttribute("aria-current", "page");
-      else tab.removeAttribute("aria-current");
-    }
+    const { tab, view } = viewOf(location.pathname);
+    TABS.forEach(([path], index) => {
+      if (path === tab) this.#tabs[index]!.setAttribute("aria-current", "page");
+      else this.#tabs[index]!.removeAttribute("aria-current");
+    });
     this.#view?.destroy?.();
-    this.#view = viewOf(part, decode(rest.join("/")));
+    this.#view = view;
     fill(this.#body, ...this.#view.elements);
     document.title = `${this.#view.title} · Veriscope`;
     this.#poller.restart();
@@ -92,17 +91,22 @@ function decode(part: string): string {
   }
 }
 
-function viewOf(part: string, name: string): AlertsView {
+/** What the address shows, and the tab that it is below. */
+function viewOf(path: string): { tab: string; view: AlertsView } {
+  const [, place, part = "", ...rest] = path.split("/");
+  if (place === "slos")
+    return { tab: "/slos", view: part ? new ObjectiveDetail(decode(part)) : new ObjectiveList() };
+  const name = decode(rest.join("/"));
   switch (part) {
     case "rules":
-      return new RulesView();
+      return { tab: "/alerts/rules", view: new RulesView() };
     case "silences":
-      return name ? new SilenceForm(name) : new SilencesView();
+      return { tab: "/alerts/silences", view: name ? new SilenceForm(name) : new SilencesView() };
     case "receivers":
-      return new ReceiversView();
+      return { tab: "/alerts/receivers", view: new ReceiversView() };
     case "alert":
-      return new AlertDetail(name);
+      return { tab: "/alerts", view: new AlertDetail(name) };
     default:
-      return new AlertList();
+      return { tab: "/alerts", view: new AlertList() };
   }
 }

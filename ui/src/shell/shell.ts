@@ -15,6 +15,8 @@ export interface Page {
 
 export interface Place {
   readonly path: string;
+  /** Other paths that are of this place. */
+  readonly also?: readonly string[];
   readonly name: string;
   readonly icon: string;
   readonly open: () => Promise<Page>;
