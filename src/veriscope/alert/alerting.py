@@ -35,8 +35,11 @@ from veriscope.alert.dispatch.views import (
     GroupView,
     ReceiverView,
 )
+from veriscope.alert.group import group_key
+from veriscope.alert.incidents import Incident, IncidentOptions, Incidents
 from veriscope.alert.inhibition import Inhibitor
 from veriscope.alert.intervals import TimeIntervals
+from veriscope.alert.notify.outcome import Verdict
 from veriscope.alert.routing import build_routes
 from veriscope.alert.silences import Silences
 from veriscope.alert.state import Journal, StateDoor, first_of
@@ -46,6 +49,8 @@ from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
 _COLLECT_S: Final = 900.0
+_INCIDENTS_S: Final = 5.0
+_NOBODYS: Final = ("severity", "none")  # such as of a watchdog that always fires
 _MEASURE_S: Final = 15.0
 _WATCH_S: Final = 1.0
 _DURABLE_S: Final = 2.0
@@ -70,6 +75,7 @@ class Alerting:
         registry: CollectorRegistry,
         external_url: str = "",
         gather: Gather | None = None,
+        incidents: IncidentOptions = IncidentOptions(),  # noqa: B008 - cannot be changed
         build: BuildNotifiers = build_receivers,
     ) -> None:
         """Build the receivers; raise `InvalidInputError` where one cannot be built."""
@@ -91,6 +97,8 @@ class Alerting:
         )
         self._receivers = Receivers(Desk(clock, self._timers, self._log, self._letters, registry))
         self.silences: Final = Silences(state, clock, registry)
+        self.incidents: Final = Incidents(self._journal, clock, registry, incidents)
+        self._held: set[str] = set()
         self._use(config, self._build(config))
         self._metrics.groups.set_function(lambda: len(self._dispatcher))
         self._metrics.log_entries.set_function(lambda: len(self._log))
@@ -105,6 +113,7 @@ class Alerting:
         await self.silences.load()
         await self._log.load()
         await self._letters.load()
+        await self.incidents.load()
         await self.evidence.load()
         self._evidence_desk.recall()
         await self._alerts.load(self._resolve_timeout_ms)
@@ -112,6 +121,7 @@ class Alerting:
         self._suppression.inhibitor.update(alerts)
         for alert in alerts:
             self._dispatcher.insert(alert)
+        self._held = {alert.fingerprint for alert in alerts}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Notify until *stop* is set."""
@@ -119,6 +129,7 @@ class Alerting:
         journal = asyncio.create_task(self._journal.run(written), name="alert-state")
         self._timers.after(_COLLECT_S, self._collect)
         self._measure()
+        self._mind_incidents()
         try:
             while not stop.is_set():
                 due_s = self.step()
@@ -158,8 +169,10 @@ class Alerting:
             self._metrics.received.labels("resolved" if ended else "firing").inc()
             self._suppression.inhibitor.update((alert,))
             self._dispatcher.insert(alert)
+            self._tell_incidents(alert)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+        self.incidents.store()
         await self._journal.durable(_DURABLE_S)
 
     async def reload(self, config: AlertingConfig) -> None:
@@ -227,6 +240,30 @@ class Alerting:
         """Forget it; False where there is none."""
         return self._letters.delete(letter_id)
 
+    async def acknowledge(self, incident_id: str, by: str, text: str = "") -> Incident:
+        """
+        Have somebody take an incident, and say so to the services that know of it.
+
+        Raises `InvalidInputError` as `Incidents.acknowledge` does. A service that cannot be told
+        is named in the timeline.
+        """
+        incident = self.incidents.acknowledge(incident_id, by, text)
+        for receiver, key in incident.groups:
+            group = self._dispatcher.find(receiver, key)
+            told = None if group is None else self._flushes.present(group)
+            if told is None:
+                continue
+            for kind, outcome in await self._receivers.acknowledge(receiver, told):
+                fault = "" if outcome.verdict is Verdict.DELIVERED else f": {outcome.detail}"
+                done = "told" if not fault else "could not be told"
+                self.incidents.add_note(incident, "told", f"{kind} of {receiver} {done}{fault}")
+        return incident
+
+    async def durable(self) -> bool:
+        """Wait until what was done is stored; False where the store is slow."""
+        self.incidents.store()
+        return await self._journal.durable(_DURABLE_S)
+
     @property
     def _resolve_timeout_ms(self) -> int:
         return round(self._config.global_.resolve_timeout.seconds * 1000)
@@ -284,6 +321,40 @@ class Alerting:
         for each in (AlertState.ACTIVE, AlertState.SUPPRESSED):
             self._metrics.alerts.labels(each).set(states[each])
         self._timers.after(_MEASURE_S, self._measure)
+
+    def _tell_incidents(self, alert: StoredAlert) -> None:
+        """Have *alert* in an incident while it fires and people may hear of it."""
+        now_ms, fingerprint = self._clock.now_ms(), alert.fingerprint
+        self._held.discard(fingerprint)
+        if alert.resolved_at(now_ms):
+            self.incidents.ended(fingerprint, now_ms)
+            return
+        if self.incidents.is_firing(fingerprint) or _NOBODYS in alert.labels:
+            return
+        if self._suppression.status(alert.labels, now_ms).state is AlertState.SUPPRESSED:
+            self._held.add(fingerprint)
+            return
+        routes = self._dispatcher.routes(alert.labels)
+        grouped = [(route, route.group_labels(alert.labels)) for route in routes]
+        # One group of everything says of no alert that it belongs to another.
+        groups = [(r.receiver, group_key(r.key, labels)) for r, labels in grouped if labels]
+        self.incidents.began(alert, groups)
+
+    def _mind_incidents(self) -> None:
+        now_ms = self._clock.now_ms()
+        for fingerprint in list(self._held):
+            if alert := self._alerts.get(fingerprint):
+                self._tell_incidents(alert)
+            else:
+                self._held.discard(fingerprint)
+
+        def ended(fingerprint: str) -> bool:
+            alert = self._alerts.get(fingerprint)
+            return alert is None or alert.resolved_at(now_ms)
+
+        self.incidents.mind(ended)
+        self.incidents.store()
+        self._timers.after(_INCIDENTS_S, self._mind_incidents)
 
     def _mind_the_clock(self) -> None:
         """Let a jump of the wall clock neither end an alert nor repeat or hold up anything."""

@@ -128,6 +128,7 @@ class Reloading:
         if config.routing != self.config.routing or config.routing.templates:
             await self._alerting.reload(config.routing)
         self._evidence.is_open = config.alert.evidence
+        self._alerting.incidents.use(config.alert.incidents)
         await self._scraper.apply(config.global_, config.scrape_configs)
         await self._rules.reload(
             groups,

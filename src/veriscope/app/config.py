@@ -15,6 +15,7 @@ from veriscope.alert.config import (
     decode_alerting_config,
     load_alerting_config,
 )
+from veriscope.alert.incidents import IncidentOptions
 from veriscope.alert.notify.forwarding import OutsideConfig
 from veriscope.alert.notify.receivers import GlobalConfig as RoutingGlobal
 from veriscope.app.heartbeat import HeartbeatOptions
@@ -159,6 +160,8 @@ class AlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Alertmanager's file; where it is given, its sections may not stand in this one."""
     evidence: bool = True
     """Whether what was seen around the onset of alerts is gathered, and sent with them."""
+    incidents: IncidentOptions = msgspec.field(default_factory=IncidentOptions)
+    """How alerts become incidents."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

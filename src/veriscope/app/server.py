@@ -51,6 +51,7 @@ from veriscope.web import (
     DashboardApi,
     EventsApi,
     EvidenceApi,
+    IncidentsApi,
     NotificationsApi,
     OtlpDoors,
     OtlpGrpc,
@@ -148,6 +149,7 @@ class Server:
             registry=registry,
             external_url=self.external_url,
             gather=self._evidence.gather,
+            incidents=config.alert.incidents,
         )
         forwarder = create_forwarder(config, clock, registry)
         conditions = ConditionSearch(
@@ -277,6 +279,7 @@ class Server:
                 ),
                 NotificationsApi(self._alerting),
                 EvidenceApi(self._alerting.evidence),
+                IncidentsApi(self._alerting, self._clock),
                 EventsApi(self._store.events, options, self._clock),
                 ReloadApi(self._reloader),
             ],

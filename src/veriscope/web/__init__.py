@@ -24,6 +24,7 @@ from veriscope.web.veriscope import (
     Events,
     EventsApi,
     EvidenceApi,
+    IncidentsApi,
     NotificationsApi,
     ReloadApi,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Events",
     "EventsApi",
     "EvidenceApi",
+    "IncidentsApi",
     "NotificationsApi",
     "OtlpDoors",
     "OtlpGrpc",

@@ -119,6 +119,7 @@ async def test_the_store_may_be_away(office: Any) -> None:
     assert await office.alerting._journal.durable(30)
     assert {kind: len(found) for kind, found in office.state.kinds.items()} == {
         "alert": 1,
+        "incident": 1,
         "notification": 1,
     }
 

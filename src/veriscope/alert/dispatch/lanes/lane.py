@@ -16,7 +16,7 @@ from veriscope.alert.dispatch.lanes.tries import Tries
 from veriscope.alert.dispatch.timers import Timer, Timers
 from veriscope.alert.dispatch.views import Address, IntegrationView
 from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.outcome import Notifier, Outcome, Reason, Verdict
+from veriscope.alert.notify.outcome import Acknowledger, Notifier, Outcome, Reason, Verdict
 from veriscope.instrument.backoff import pause_s
 from veriscope.signals import Clock
 from veriscope.signals.log import get_log
@@ -152,6 +152,18 @@ class Lane:
         self._note(group, outcome)
         self._pump()
         return outcome.verdict is Verdict.DELIVERED
+
+    async def acknowledge(self, group: AlertGroup) -> Outcome | None:
+        """Say once that somebody has taken *group*; None where nobody here understands that."""
+        notifier = self._notifier
+        if not isinstance(notifier, Acknowledger) or self._is_closed:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, notifier.acknowledge, group)
+        except Exception as error:  # noqa: BLE001 - a notifier's fault is told, as any other
+            _log.exception("notifier_failed", integration=str(self.address))
+            return Outcome.failed(Reason.OTHER, type(error).__name__)
 
     def view(self) -> IntegrationView:
         """Return how telling goes."""

@@ -12,7 +12,7 @@ from veriscope.alert.dispatch.lanes.lane import Desk, Lane
 from veriscope.alert.dispatch.lanes.rate_limits import TokenBucket
 from veriscope.alert.dispatch.views import Address, DeadLetter, ReceiverView
 from veriscope.alert.group import AlertGroup
-from veriscope.alert.notify.outcome import Notifier
+from veriscope.alert.notify.outcome import Notifier, Outcome
 from veriscope.alert.notify.receivers import ReceiverConfig, build_notifiers
 from veriscope.signals import Clock
 from veriscope.templates.alertmanager import NotificationTemplates
@@ -103,6 +103,11 @@ class Receivers:
             if lane.address == (letter.receiver, letter.integration, letter.index):
                 return bool(await lane.send(group))
         return False
+
+    async def acknowledge(self, receiver: str, group: AlertGroup) -> list[tuple[str, Outcome]]:
+        """Say to those of *receiver* that can hear it that somebody has taken *group*."""
+        found = [(lane, await lane.acknowledge(group)) for lane in self.lanes(receiver)]
+        return [(lane.address.integration, outcome) for lane, outcome in found if outcome]
 
     def views(self) -> list[ReceiverView]:
         """Return how telling each receiver goes."""
