@@ -18,7 +18,7 @@ const PLACES: readonly Place[] = [
   },
   {
     path: "/alerts",
-    also: ["/slos"],
+    also: ["/incidents", "/slos"],
     name: "Alerts",
     icon: "M6 16V11a6 6 0 1 1 12 0v5l2 2H4zM10 21h4",
     open: async () => (await import("./alerts/page")).openAlerts(),

@@ -4,6 +4,7 @@ import type { Labels } from "../api/answers";
 import { fill, h, setText } from "../dom/element";
 import { readEvidenceOf } from "../evidence/model";
 import { EvidencePanel } from "../evidence/panel";
+import { INCIDENT_TONES, incidentAddress, readIncidentsOf, type Incident } from "../incidents/model";
 import { formatDateTime } from "../format/time";
 import { formatNumber } from "../format/units";
 import { filterParams, matchersOf, readFilters, satisfying } from "./matchers";
@@ -19,6 +20,7 @@ import {
 } from "./model";
 import { OnsetChart, spellPairs } from "./onset_chart";
 import {
+  badge,
   chips,
   emptyCard,
   isWebLink,
@@ -43,6 +45,7 @@ export class AlertDetail implements AlertsView {
   readonly #value = h("strong", { class: "number" });
   readonly #lead = h("p", { class: "detail-lead" });
   readonly #facts = h("div", { class: "detail-facts" });
+  readonly #incident = h("p", { class: "group-head", hidden: true });
   readonly #texts = h("div");
   readonly #chart = new OnsetChart();
   readonly #evidence = new EvidencePanel({ withPicture: false });
@@ -50,6 +53,7 @@ export class AlertDetail implements AlertsView {
     this.#head,
     this.#lead,
     this.#facts,
+    this.#incident,
     this.#texts,
     this.#chart.element,
     this.#evidence.element,
@@ -78,15 +82,37 @@ export class AlertDetail implements AlertsView {
     this.#draw(alert, rule, sortAlerts(meant.length > 0 ? meant : named));
     if (rule) await this.#chart.refresh(rule, alert, signal);
     if (alert?.fingerprint) {
-      const [newest] = await readEvidenceOf(alert.fingerprint, signal);
+      const [[newest], incidents] = await Promise.all([
+        readEvidenceOf(alert.fingerprint, signal),
+        readIncidentsOf(alert.fingerprint, signal),
+      ]);
+      this.#drawIncident(incidents[0]);
       await this.#evidence.show(newest, signal);
-    } else this.#evidence.element.hidden = true;
+    } else this.#evidence.element.hidden = this.#incident.hidden = true;
   }
 
   /** Whether the address has every label of `alert`, and not only some that others have as well. */
   #names({ labels }: Alert): boolean {
     return Object.keys(labels).every(
       (name) => name === "alertname" || this.#filters.some((one) => one.name === name && one.op === "="),
+    );
+  }
+
+  /** Where people work on it. */
+  #drawIncident(incident: Incident | undefined): void {
+    this.#incident.hidden = incident === undefined;
+    if (!incident) return;
+    const { id, state, isFlapping, assignee } = incident;
+    const shape = JSON.stringify([id, state, isFlapping, assignee]);
+    if (this.#incident.dataset["shape"] === shape) return;
+    this.#incident.dataset["shape"] = shape;
+    fill(
+      this.#incident,
+      "Incident ",
+      h("a", { href: incidentAddress(id) }, id),
+      badge(state, INCIDENT_TONES[state]),
+      isFlapping && badge("flapping", "warn"),
+      assignee !== "" && h("span", { class: "muted" }, `assigned to ${assignee}`),
     );
   }
 

@@ -1,8 +1,10 @@
-/** Everything about alerts: a page for each of its parts below `/alerts` and `/slos`. */
+/** Everything about alerts: a page for each of its parts below `/alerts`, `/incidents` and `/slos`. */
 
 import "../styles/alerts.css";
 
 import { fill, h } from "../dom/element";
+import { IncidentDetail } from "../incidents/detail";
+import { IncidentList } from "../incidents/list";
 import { ObjectiveDetail } from "../slos/detail";
 import { ObjectiveList } from "../slos/list";
 import { Poller } from "../shell/poller";
@@ -19,6 +21,7 @@ import { SilencesView } from "./silences";
 const REFRESH_MS = 5000;
 const TABS = [
   ["/alerts", "Alerts"],
+  ["/incidents", "Incidents"],
   ["/slos", "Objectives"],
   ["/alerts/rules", "Rules"],
   ["/alerts/silences", "Silences"],
@@ -94,6 +97,8 @@ function decode(part: string): string {
 /** What the address shows, and the tab that it is below. */
 function viewOf(path: string): { tab: string; view: AlertsView } {
   const [, place, part = "", ...rest] = path.split("/");
+  if (place === "incidents")
+    return { tab: "/incidents", view: part ? new IncidentDetail(decode(part)) : new IncidentList() };
   if (place === "slos")
     return { tab: "/slos", view: part ? new ObjectiveDetail(decode(part)) : new ObjectiveList() };
   const name = decode(rest.join("/"));
