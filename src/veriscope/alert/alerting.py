@@ -122,6 +122,7 @@ class Alerting:
         for alert in alerts:
             self._dispatcher.insert(alert)
         self._held = {alert.fingerprint for alert in alerts}
+        self._mind_incidents()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Notify until *stop* is set."""
@@ -129,7 +130,6 @@ class Alerting:
         journal = asyncio.create_task(self._journal.run(written), name="alert-state")
         self._timers.after(_COLLECT_S, self._collect)
         self._measure()
-        self._mind_incidents()
         try:
             while not stop.is_set():
                 due_s = self.step()

@@ -134,6 +134,7 @@ async def test_a_repeat_has_it_over_a_restart(office: Any) -> None:
     office.person.always = stored
     await office.post("A", job="a")
     await office.settle()
+    assert await office.alerting._journal.durable(30)  # that it was told, too
     await office.kill()
     await office.open(text, gather=gather)
     await office.pass_time(1_900, 10)
