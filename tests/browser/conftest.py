@@ -50,7 +50,11 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., str]]:
-    """Return what starts one more server, with options of its own, in a folder."""
+    """
+    Return what starts one more server, with options of its own, in a folder.
+
+    Ask for it before `reader`: a page that outlives its server complains.
+    """
     with ExitStack() as running:
         yield lambda folder, *options: running.enter_context(_running(folder, *options))
 

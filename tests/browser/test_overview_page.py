@@ -232,7 +232,7 @@ def test_the_keyboard_reaches_everything(reader: "Reader") -> None:
     """Tab leads from the skip link over the places to the time windows."""
     page = live_overview(reader)
     reached = []
-    for _ in range(10):
+    for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
     assert reached[0] == "Skip to content"

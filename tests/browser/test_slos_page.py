@@ -38,7 +38,7 @@ slo_files: [slos.yml]
 
 
 @pytest.fixture
-def promised(reader: "Reader", start_server: Callable[..., str], tmp_path: Path) -> "Reader":
+def promised(start_server: Callable[..., str], reader: "Reader", tmp_path: Path) -> "Reader":
     """Point the reader to a server with an objective whose budget is overspent."""
     (tmp_path / "slos.yml").write_text(SLOS)
     (tmp_path / "veriscope.yml").write_text(CONFIG)

@@ -46,7 +46,7 @@ receivers:
 
 @pytest.fixture
 def told(
-    reader: "Reader", start_server: Callable[..., str], receiver: Any, tmp_path: Path
+    start_server: Callable[..., str], reader: "Reader", receiver: Any, tmp_path: Path
 ) -> "Reader":
     """Point the reader to a server with rules, whose one receiver refuses three notifications."""
     receiver.statuses = [400] * 3
