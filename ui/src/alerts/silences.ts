@@ -9,6 +9,9 @@ import { expireSilence, readSilences, silenceMatchers, type Silence, type Silenc
 
 const STATES: readonly SilenceState[] = ["active", "pending", "expired"];
 
+/** More than anybody reads; ended ones are kept for days. */
+const MOST_SHOWN = 200;
+
 interface ShownSilence extends Silence {
   /** How many alerts it holds back now. */
   readonly alerts: number;
@@ -35,6 +38,7 @@ export class SilencesView implements AlertsView {
     ({ id, status }) => `${id} ${status.state}`,
     (silence) => new SilenceRow(silence, () => this.#expire(silence)),
   );
+  readonly #note = h("p", { class: "muted", hidden: true });
   readonly #empty = h("div");
   readonly elements = [
     h(
@@ -46,6 +50,7 @@ export class SilencesView implements AlertsView {
     ),
     this.#outcome.element,
     this.#rows,
+    this.#note,
     this.#empty,
   ];
 
@@ -55,7 +60,10 @@ export class SilencesView implements AlertsView {
       const size = silences.filter(({ status }) => status.state === state).length;
       setText(this.#tabs[index]!, `${state} ${size}`);
     });
-    const shown = silences.filter(({ status }) => status.state === this.#state);
+    const found = silences.filter(({ status }) => status.state === this.#state);
+    const shown = found.slice(0, MOST_SHOWN);
+    this.#note.hidden = shown.length === found.length;
+    setText(this.#note, `${MOST_SHOWN} of ${found.length} shown`);
     this.#list.draw(
       shown.map((silence) => ({
         ...silence,
