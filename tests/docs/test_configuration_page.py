@@ -16,6 +16,7 @@ from veriscope.alert.config import (
     TimeIntervalConfig,
 )
 from veriscope.alert.config.time_intervals import TimesConfig
+from veriscope.alert.incidents import IncidentOptions
 from veriscope.alert.notify import (
     DeliveryOptions,
     ReceiverConfig,
@@ -83,6 +84,7 @@ SECTIONS: dict[type, tuple[str, str]] = {
     AgentOptions: ("docs/agent.md", "`agent`"),
     RuleOptions: (PAGE, "`rules`"),
     AlertOptions: (PAGE, "`alert`"),
+    IncidentOptions: (PAGE, "`alert.incidents`"),
     ForwardingConfig: (PAGE, "`alerting`"),
     HeartbeatOptions: (PAGE, "`heartbeat`"),
     AlertingConfig: (ALERTMANAGER, "Sections"),

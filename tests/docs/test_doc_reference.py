@@ -47,7 +47,7 @@ METRIC_PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         *("agent", "alerting", "host-metrics", "operations", "rollups", "rules", "scraping"),
-        *("alertmanager", "http-api", "notifications", "receivers"),
+        *("alertmanager", "http-api", "incidents", "notifications", "receivers"),
     )
 )
 # The panel of sensors writes these itself; no registry has them.

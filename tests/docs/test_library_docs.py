@@ -24,7 +24,7 @@ PAGES = tuple(
     for name in (
         *("framework", "genai", "genrf", "health", "library"),
         *("logging", "monitors", "profiling", "receivers", "tracing"),
-        *("alertmanager", "notifications"),
+        *("alertmanager", "incidents", "notifications"),
     )
 )
 

@@ -282,6 +282,7 @@ class Alerting:
             self._receivers,
             self._evidence_desk,
             alerts=self._alerts,
+            flapping=self.incidents.flapping,
             clock=self._clock,
             external_url=self._external_url,
         )

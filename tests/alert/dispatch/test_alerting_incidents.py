@@ -8,6 +8,7 @@ from veriscope.alert.group import AlertGroup
 from veriscope.alert.incidents import IncidentState
 from veriscope.alert.notify import Outcome, Reason
 from veriscope.signals import InvalidInputError
+from veriscope.signals.evidence import Evidence
 
 ROUTE = """
 global: {resolve_timeout: 5m}
@@ -120,3 +121,26 @@ async def test_a_refused_deed_tells_nobody(office: Any) -> None:
     with pytest.raises(InvalidInputError, match="`by` is empty"):
         await office.alerting.acknowledge("INC-1", "")
     assert not heard
+
+
+async def test_a_notification_says_that_an_alert_flaps(office: Any) -> None:
+    """Before the hints that were found at the onset; others are told of as ever."""
+
+    async def gather(_: AlertGroup, _within_s: float) -> Evidence:
+        return Evidence(0, hints=("fired before",))
+
+    await office.open(ROUTE, gather=gather)
+    for _ in range(3):
+        await office.post("A", job="a")
+        await office.pass_time(70)
+        await office.post("A", job="a", ends_s=0)
+        await office.pass_time(70)
+    await office.post("B", job="b")
+    await office.settle()
+    hints = [each.group.evidence.hints for each in office.person.told if each.firing]
+    assert hints == [
+        ("fired before",),
+        ("fired before",),
+        ("A flaps: it begins and ends again and again", "fired before"),
+        ("fired before",),
+    ]

@@ -1,7 +1,7 @@
 """One flush of a group: who of its receiver is to be told what, and with which evidence."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from veriscope.alert.alerts import Alerts, StoredAlert
@@ -27,13 +27,16 @@ class Flushes:
         evidence: EvidenceDesk,
         *,
         alerts: Alerts,
+        flapping: Container[str],
         clock: Clock,
         external_url: str,
     ) -> None:
+        """*flapping* holds the fingerprints of alerts that begin and end again and again."""
         self._suppression = suppression
         self._receivers = receivers
         self._evidence = evidence
         self._alerts = alerts
+        self._flapping = flapping
         self._clock = clock
         self._external_url = external_url
         self._is_closed = False
@@ -102,6 +105,16 @@ class Flushes:
             route_key=group.route.key,
         )
 
+    def _with_hints(self, evidence: Evidence, told: AlertGroup) -> Evidence:
+        """Add to what was seen at the onset what has become of the alerts since."""
+        names = {
+            dict(alert.labels).get("alertname", "an alert")
+            for alert in told.firing
+            if alert.fingerprint in self._flapping
+        }
+        hints = tuple(f"{name} flaps: it begins and ends again and again" for name in sorted(names))
+        return dataclasses.replace(evidence, hints=hints + evidence.hints) if hints else evidence
+
     def _submit(  # noqa: PLR0917 - what one flush is made of
         self,
         group: Group,
@@ -114,7 +127,7 @@ class Flushes:
         if self._is_closed:
             return
         if evidence is not None:
-            told = dataclasses.replace(told, evidence=evidence)
+            told = dataclasses.replace(told, evidence=self._with_hints(evidence, told))
         tally = _Tally(len(lanes), done)
         for lane in lanes:
             lane.submit(

@@ -24,7 +24,7 @@ class Flapping:
         self._changes: dict[str, deque[float]] = {}
         self._flapping: set[str] = set()
 
-    def __contains__(self, fingerprint: str) -> bool:
+    def __contains__(self, fingerprint: object) -> bool:
         return fingerprint in self._flapping
 
     def note(self, fingerprint: str) -> bool:
