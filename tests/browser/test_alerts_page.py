@@ -26,6 +26,71 @@ def _alert(labels: dict[str, str], **annotations: str) -> dict[str, Any]:
     return {"labels": labels, "annotations": annotations}
 
 
+EVIDENCE = {
+    "id": "e1",
+    "gatheredAt": "2026-11-24T03:00:02Z",
+    "startsAt": "2026-11-24T03:00:00Z",
+    "groupLabels": {},
+    "fingerprints": [],
+    "viewUrl": "",
+    "graphUrl": "",
+    "runbookUrl": "",
+    "values": [
+        {
+            "labels": {"host": "db-1"},
+            "now": 12.5,
+            "onset": "+Inf",
+            "hourBefore": "NaN",
+            "dayBefore": None,
+            "weekBefore": 3,
+        }
+    ],
+    "changed": [
+        {
+            "labels": {"__name__": "retries_total", "host": "db-1"},
+            "score": 9,
+            "before": 2,
+            "after": 7,
+            "isRate": True,
+        }
+    ],
+    "traces": [
+        {
+            "traceId": "ab" * 16,
+            "service": "store",
+            "name": "GET /rows",
+            "startMs": 1795489200000,
+            "durationMs": 2500,
+            "isError": True,
+        }
+    ],
+    "logPatterns": [
+        {
+            "pattern": "refused after <*> ms",
+            "service": "store",
+            "count": 31,
+            "perMinuteBefore": 0,
+            "perMinuteSince": 15.5,
+            "example": "refused after <b>7</b> ms",
+        }
+    ],
+    "events": [
+        {
+            "id": "1",
+            "time": "2026-11-24T02:59:00Z",
+            "kind": "deploy",
+            "title": "store 1.2.3",
+            "text": "",
+            "url": "javascript:alert(1)",
+            "labels": {},
+        }
+    ],
+    "host": [{"instance": "db-1", "name": "memory", "text": "91 %"}],
+    "hints": ["fired at this hour on 4 of the last 7 days"],
+    "missing": ["spans: too late"],
+}
+
+
 @pytest.fixture
 def alerts(server_url: str) -> None:
     """Have two alerts fire, as another server would post them."""
@@ -183,6 +248,30 @@ def test_an_alert_has_a_page_of_its_own(reader: "Reader") -> None:
     expect(page.get_by_role("link", name="Silence this")).to_be_visible()
     page.goto(f"{reader.url}/alerts/alert/NoSuchAlert")
     expect(page.get_by_text("Not active now")).to_be_visible()
+
+
+def test_evidence_is_shown_whole(reader: "Reader") -> None:
+    """Each part stands there with what is odd in it, as text, and says what is missing."""
+    path = "**/api/veriscope/v1/evidence*"
+    answer = {"status": "success", "data": [EVIDENCE]}
+    reader.context.route(path, lambda route: route.fulfill(json=answer))
+    page = reader.open("/alerts/alert/DiskFull")
+    cells = page.get_by_role("region", name="Its values").get_by_role("cell")
+    dash = "\N{EN DASH}"
+    expect(cells).to_have_text(["host=db-1", "12.5", "+Inf", dash, dash, "3"])
+    changed = page.get_by_role("region", name="What else changed")
+    expect(changed).to_contain_text("\N{MULTIPLICATION SIGN}3.5")
+    series = changed.get_by_role("link", name="retries_total")
+    query = quote('rate(retries_total{host="db-1"}[5m])', safe="")
+    expect(series).to_have_attribute("href", re.compile(re.escape(f"/explore?q={query}&from=")))
+    logs = page.get_by_role("region", name="Log records")
+    expect(logs).to_contain_text("refused after <b>7</b> ms")
+    expect(page.get_by_role("region", name="Traces")).to_contain_text("2.5 s")
+    expect(page.get_by_role("region", name="What happened")).to_contain_text("store 1.2.3")
+    expect(page.get_by_role("region", name="The host")).to_contain_text("91 %")
+    expect(page.get_by_text("fired at this hour on 4 of the last 7 days")).to_be_visible()
+    expect(page.get_by_role("region", name="Not there")).to_contain_text("spans: too late")
+    expect(page.locator('a[href^="javascript"]')).to_have_count(0)
 
 
 def test_ten_thousand_alerts_are_read_in_pieces(reader: "Reader") -> None:
