@@ -31,7 +31,12 @@ class Office:
                 "group_interval": "1s",
                 "repeat_interval": "1h",
             },
-            "receivers": [{"name": "people", "webhook_configs": [{"url": url}]}],
+            "receivers": [
+                {
+                    "name": "people",
+                    "webhook_configs": [{"url": url, "http_config": {"timeout_s": 600}}],
+                }
+            ],
         }
         (folder / "veriscope.yml").write_text(json.dumps(config))
         self.start()
@@ -152,3 +157,18 @@ def test_a_receiver_that_comes_back_is_told_once_in_order(
         assert sorted(told(receiver)) == ["First", "Last", "Second"]
     finally:
         receiver.close()
+
+
+def test_a_receiver_that_hangs_does_not_hold_up_the_end(
+    open_office: Callable[..., Office], receiver: Any
+) -> None:
+    """A stop waits some seconds for it, not for the ten minutes it may take; it is told again."""
+    office = open_office(receiver.url)
+    receiver.answers.clear()
+    office.post("Hot")
+    office.wait_until(lambda _: bool(receiver.connections))
+    assert office.server.stop() == 0
+    receiver.answers.set()
+    office.start()
+    wait_for(receiver, "Hot")
+    assert set(told(receiver)) == {"Hot"}

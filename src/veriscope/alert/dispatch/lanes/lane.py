@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,12 +16,13 @@ from veriscope.alert.dispatch.timers import Timer, Timers
 from veriscope.alert.dispatch.views import Address, IntegrationView
 from veriscope.alert.group import AlertGroup
 from veriscope.alert.notify.outcome import Acknowledger, Notifier, Outcome, Reason, Verdict
+from veriscope.alert.threads import DaemonThreads
 from veriscope.instrument.backoff import pause_s
 from veriscope.signals import Clock
 from veriscope.signals.log import get_log
 
 _log = get_log(__name__)
-_THREADS: Final = 8
+_AT_ONCE: Final = 8
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 _KEPT_INTERVALS: Final = 2
@@ -86,7 +86,7 @@ class Lane:
         self._not_before_s = 0.0
         self._gate: Timer | None = None
         self._is_closed = False
-        self._threads = ThreadPoolExecutor(_THREADS, f"notify-{address}")
+        self._threads = DaemonThreads(f"notify-{address}")
 
     @property
     def is_idle(self) -> bool:
@@ -102,7 +102,6 @@ class Lane:
         """Start no further try."""
         self._is_closed = True
         self._clear()
-        self._threads.shutdown(wait=False)
         self._tries.forget()
 
     def needs(self, job_group: AlertGroup, repeat_s: float) -> bool:
@@ -190,7 +189,7 @@ class Lane:
     def _pump(self) -> None:
         """Start as many tries as there are threads and tokens for."""
         put_back: list[str] = []
-        while self._queue and len(self._running) < _THREADS and self._is_open():
+        while self._queue and len(self._running) < _AT_ONCE and self._is_open():
             key = self._queue.popleft()
             job = self._jobs.get(key)
             if job is None:
