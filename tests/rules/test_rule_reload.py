@@ -125,6 +125,20 @@ async def test_a_group_that_stays_does_not_notice(running: Running) -> None:
     await running.until(lambda: running.begun("C"))
 
 
+async def test_a_group_of_another_name_goes_on(running: Running) -> None:
+    """Its rules are what they were, in whichever groups: nobody hears of an end."""
+    since = running.begun("A"), running.begun("B")
+    held = A.replace("}", ", for: 1h}")
+    await running.reload(file(held, B).replace("g0", "other").replace("g1", "second"))
+    assert running.begun("B") == since[1]
+    assert not running.begun("A")  # another `for` is another rule
+    await running.reload(file(f"{A}, {B}").replace("g0", "third"))
+    assert running.begun("B") == since[1]
+    evaluations = len(running.sent)
+    await running.until(lambda: len(running.sent) > evaluations)
+    assert not running.ends("B")
+
+
 async def test_a_rule_that_is_no_more_ends(running: Running) -> None:
     """Its alerts are resolved, its series end, and its group is counted no more."""
     name = {"rule_group": "r.yml;g1"}
@@ -139,8 +153,10 @@ async def test_a_rule_that_is_no_more_ends(running: Running) -> None:
 
 
 async def test_a_rule_that_moves_to_another_group_does_not_end(running: Running) -> None:
-    """Its series go on there; its alert begins anew, as in Prometheus."""
+    """Its series go on there, and its alert, which would begin anew in Prometheus."""
+    since = running.begun("B")
     await running.reload(file(f"{A}, {B}"))
+    assert running.begun("B") == since
     labels = to_labels({"__name__": "ALERTS", "alertname": "B", "alertstate": "firing", "x": "y"})
     length = len(running.recorded.series[labels])
     await running.until(lambda: len(running.recorded.series[labels]) > length + 5)

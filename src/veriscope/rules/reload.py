@@ -25,6 +25,24 @@ def take_over(new: GroupEvaluator, old: GroupEvaluator) -> None:
     new.jumps = old.jumps
 
 
+def find_again(new: Sequence[GroupEvaluator], old: Sequence[GroupEvaluator]) -> None:
+    """
+    Let rules go on that have moved from *old* groups to *new* ones, such as under another name.
+
+    They are the same in everything but their group. Prometheus has them begin anew, so that who is
+    called out hears of an end that was none.
+    """
+    left: dict[Hashable, list[RuleState]] = defaultdict(list)
+    for group in reversed(old):
+        for state in reversed(group.state.rules):
+            if not state.taken_over:
+                left[_whole_identity(group, state)].append(state)
+    for group in new:
+        for state in group.state.rules:
+            if not state.evaluated_ms and (before := left[_whole_identity(group, state)]):
+                _take_over(state, before.pop())
+
+
 async def leave(
     old: GroupEvaluator, others: Callable[[], Sequence[GroupEvaluator]], *, pause_s: float
 ) -> None:
@@ -65,6 +83,11 @@ async def _mark_stale(
 def _identity(group: GroupEvaluator, state: RuleState) -> Hashable:
     labels = {**group.state.group.labels, **state.rule.labels}
     return bool(state.rule.alert), state.rule.name, frozenset(labels.items())
+
+
+def _whole_identity(group: GroupEvaluator, state: RuleState) -> Hashable:
+    rule = state.rule
+    return _identity(group, state), state.text, rule.for_, rule.keep_firing_for
 
 
 def _take_over(new: RuleState, old: RuleState) -> None:

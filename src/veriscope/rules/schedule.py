@@ -16,7 +16,7 @@ from veriscope.rules.files import Rule, RuleGroup, RuleOptions
 from veriscope.rules.group import GroupEvaluator, GroupState
 from veriscope.rules.metrics import RuleMetrics
 from veriscope.rules.recording import Record
-from veriscope.rules.reload import leave, take_over
+from veriscope.rules.reload import find_again, leave, take_over
 from veriscope.rules.sending import SendAlerts
 from veriscope.rules.slots import Slots
 from veriscope.signals import Clock, Duration, RaggedSamples, RawFetch, to_labels
@@ -124,8 +124,9 @@ class RuleLoop:
         """
         Go on with *groups*: those that stay as they are do not notice.
 
-        In those that change a rule of the same name and labels goes on with its alerts. The
-        alerts of rules that are no more are resolved, and their series end.
+        In those that change a rule of the same name and labels goes on with its alerts, and so does
+        one that is the same in another group. The alerts of rules that are no more are resolved,
+        and their series end.
         """
         async with self._reloading:
             old = {running.name: running for running in self._groups}
@@ -141,6 +142,8 @@ class RuleLoop:
             for running in new:
                 if (before := old.get(running.name)) is not None:
                     take_over(running.evaluator, before.evaluator)
+            made_now = [each.evaluator for each in new if each.task is None]
+            find_again(made_now, [each.evaluator for each in old.values()])
             self._groups = new
             for running in new:
                 if running.task is None:
