@@ -54,7 +54,7 @@ _NOBODYS: Final = ("severity", "none")  # such as of a watchdog that always fire
 _MEASURE_S: Final = 15.0
 _WATCH_S: Final = 1.0
 _DURABLE_S: Final = 2.0
-_STOP_S: Final = 5.0
+_STOP_S: Final = 3.0  # the whole server is to end within some five seconds
 _AT_ONCE: Final = 200
 
 
