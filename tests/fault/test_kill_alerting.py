@@ -22,6 +22,12 @@ class Office:
     def __init__(self, folder: Path, run_server: RunServer, url: str, wait: str = "0s") -> None:
         self._folder = folder
         self._run_server = run_server
+        self._url = url
+        self.start(wait)
+
+    def start(self, wait: str = "0s") -> None:
+        """Start it on the data that it had; groups are told of after *wait*."""
+        hook = {"url": self._url, "http_config": {"timeout_s": 600}}
         config = {
             "rules": {"meta": False},
             "route": {
@@ -31,20 +37,11 @@ class Office:
                 "group_interval": "1s",
                 "repeat_interval": "1h",
             },
-            "receivers": [
-                {
-                    "name": "people",
-                    "webhook_configs": [{"url": url, "http_config": {"timeout_s": 600}}],
-                }
-            ],
+            "receivers": [{"name": "people", "webhook_configs": [hook]}],
         }
-        (folder / "veriscope.yml").write_text(json.dumps(config))
-        self.start()
-
-    def start(self) -> None:
-        """Start it on the data that it had."""
-        options = ("--config", str(self._folder / "veriscope.yml"))
-        self.server = self._run_server(self._folder / "data", *options)
+        path = self._folder / "veriscope.yml"
+        path.write_text(json.dumps(config))
+        self.server = self._run_server(self._folder / "data", "--config", str(path))
 
     def kill(self) -> None:
         """End it in the middle of whatever it does."""
@@ -52,7 +49,11 @@ class Office:
 
     def post(self, *names: str) -> None:
         """Have alerts fire; on return they are acknowledged."""
-        body = json.dumps([{"labels": {"alertname": name}} for name in names]).encode()
+        self.post_labels([{"alertname": name} for name in names])
+
+    def post_labels(self, alerts: list[dict[str, str]]) -> None:
+        """Have alerts with these labels fire."""
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
         request = urllib.request.Request(
             f"{self.server.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
         )
@@ -93,7 +94,7 @@ def wait_for(receiver: Any, *names: str) -> None:
 
 def test_killed_before_anybody_was_told(open_office: Callable[..., Office], receiver: Any) -> None:
     """What was acknowledged is told after the restart, once."""
-    office = open_office(receiver.url, wait="2s")
+    office = open_office(receiver.url, wait="1h")
     office.post("Hot", "Slow")
     office.kill()
     assert told(receiver) == []
@@ -172,3 +173,25 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_end(
     office.start()
     wait_for(receiver, "Hot")
     assert set(told(receiver)) == {"Hot"}
+
+
+def test_killed_with_ten_thousand_alerts(open_office: Callable[..., Office], receiver: Any) -> None:
+    """Each of them is told once after the restart, in as many messages as there are groups."""
+    office = open_office(receiver.url, wait="1h")
+    flood = [
+        [{"alertname": f"Down{group}", "instance": f"host-{host}"} for host in range(1_000)]
+        for group in range(10)
+    ]
+    for alerts in flood:
+        office.post_labels(alerts)
+    office.kill()
+    assert told(receiver) == []
+    office.start()
+    receiver.wait_for(lambda: len(told(receiver)) >= 10_000)
+    office.post("Last")
+    wait_for(receiver, "Last")
+    *groups, _ = receiver.bodies
+    found = [[alert["labels"] for alert in body["alerts"]] for body in groups]
+    assert [sorted(each, key=str) for each in sorted(found, key=str)] == [
+        sorted(each, key=str) for each in flood
+    ]
