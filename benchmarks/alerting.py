@@ -48,6 +48,7 @@ class Rounds:
             insert=store.metrics.insert,
             registry=registry,
         )
+        self._prepare = store.series.prepare
         self._engine = PromqlEngine(store.series, QueryOptions(), clock, registry)
         self._clock = clock
         self._threads = ThreadPoolExecutor(RuleOptions().max_concurrent_evaluations)
@@ -61,6 +62,7 @@ class Rounds:
             record=self._timed("storing", self.ingest.accept_recorded),
             clock=self._clock,
             expander=Expander(RuleTemplates({}, ""), self._query),
+            prepare=self._prepare,
             send=self._send,
         )
 

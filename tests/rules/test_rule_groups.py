@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from veriscope.rules import (
     parse_rule_groups,
 )
 from veriscope.rules.dependencies import stages
+from veriscope.rules.reads import Prepare
 from veriscope.rules.slots import next_slot
 from veriscope.signals import (
     Duration,
@@ -29,6 +30,7 @@ from veriscope.signals import (
     ManualClock,
     Matrix,
     SystemClock,
+    UnavailableError,
     to_labels,
 )
 from veriscope.signals.histograms import Buckets, Histograms, Runs
@@ -37,7 +39,9 @@ from veriscope.templates.prometheus import RuleTemplates
 Query = Callable[[str, int], QueryResult]
 
 
-def evaluator(text: str, query: Query, recorded: Any) -> GroupEvaluator:
+def evaluator(
+    text: str, query: Query, recorded: Any, prepare: Prepare | None = None
+) -> GroupEvaluator:
     """Return the first group of the rule file *text*."""
 
     async def evaluate(rule: Rule, time_ms: int) -> QueryResult:
@@ -51,7 +55,26 @@ def evaluator(text: str, query: Query, recorded: Any) -> GroupEvaluator:
         record=recorded.record,
         clock=ManualClock(),
         expander=Expander(RuleTemplates({}, ""), query),
+        prepare=prepare,
     )
+
+
+async def test_what_is_read_is_prepared_once(query: Query, recorded: Any) -> None:
+    """Before the first evaluation; a store that is away then is no failure of a rule."""
+    asked: list[tuple[tuple[str, ...], int, int]] = []
+
+    def prepare(metrics: Sequence[str], start_ms: int, end_ms: int) -> None:
+        asked.append((tuple(metrics), start_ms, end_ms))
+        raise UnavailableError("the store is away")
+
+    text = (
+        "groups: [{name: g, rules: ["
+        "{record: r, expr: a + b}, {record: s, expr: 'max_over_time(c[5m])'}]}]"
+    )
+    group = evaluator(text, query, recorded, prepare)
+    for _ in range(2):
+        assert await group.run_once(3_600_000) == 0
+    assert asked == [(("a", "b", "c"), 3_600_000 - 600_000, 3_600_000)]
 
 
 async def test_a_rule_records_its_vector_with_its_labels(query: Query, recorded: Any) -> None:

@@ -163,6 +163,7 @@ class Server:
             # Each evaluation asks for another time: nothing would be asked again.
             query=partial(self._promql.instant_query, cache=False),
             search=conditions.search,
+            prepare=self._store.series.prepare,
             record=self._ingest.accept_recorded,
             send=send_to(self._alerting, forwarder),
             restore=lambda fetch: self._store.series.fetch(fetch, FetchLimits()),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -16,6 +17,7 @@ from veriscope.rules.dependencies import stages
 from veriscope.rules.expansion import Expander, RuleTexts, as_vector, elements
 from veriscope.rules.files import Rule, RuleGroup, RuleOptions
 from veriscope.rules.jumps import JumpWatch
+from veriscope.rules.reads import Prepare, reads_of
 from veriscope.rules.recording import (
     Record,
     Recorder,
@@ -87,7 +89,8 @@ class GroupEvaluator:
     """
     Evaluates one group; use from one event loop, one evaluation at a time.
 
-    Its expressions are evaluated *query_offset_ms* before the time of the evaluation. Alerts are
+    Its expressions are evaluated *query_offset_ms* before the time of the evaluation. Before the
+    first one *prepare* is told what they read: hundreds of small fetches take seconds. Alerts are
     given to *send*, where there is one, and taken up again from what *read_back* finds of the
     time before a restart, where it is given.
     """
@@ -102,6 +105,7 @@ class GroupEvaluator:
         clock: Clock,
         expander: Expander,
         query_offset_ms: int = 0,
+        prepare: Prepare | None = None,
         send: SendAlerts | None = None,
         read_back: Restore | None = None,
         external_url: str = "",
@@ -122,6 +126,7 @@ class GroupEvaluator:
         self._texts = [RuleTexts(rule, group.labels, expander) for rule in group.rules]
         self._urls = [generator_url(external_url, state.text) for state in self.state.rules]
         self._evaluate = evaluate
+        self._to_prepare = prepare
         self._read_back = read_back
         self.clock = clock
         self.record = record
@@ -138,6 +143,7 @@ class GroupEvaluator:
         began_s = self.clock.monotonic_s()
         self.state.evaluated_ms, self.state.slot_ms = self.clock.now_ms(), time_ms
         self._follow_clock()
+        await self._prepare(time_ms - self.query_offset_ms)
         for recorder, places in self._stages:
             await self._run_stage(recorder, places, time_ms)
         await self.outbox.settle(min(self.state.interval_ms / 2000, _PATIENCE_S))
@@ -149,6 +155,16 @@ class GroupEvaluator:
         """The alerts of each alerting rule, and where its expression is shown."""
         pairs = zip(self.state.rules, self._urls, strict=True)
         return [(state.alerting, url) for state, url in pairs if state.alerting is not None]
+
+    async def _prepare(self, time_ms: int) -> None:
+        prepare, self._to_prepare = self._to_prepare, None
+        if prepare is None:
+            return
+        metrics, reach_ms = reads_of([state.rule for state in self.state.rules])
+        if len(metrics) > 1:
+            # What cannot be had now is fetched by each rule, which then says what is wrong.
+            with suppress(VeriscopeError):
+                await asyncio.to_thread(prepare, metrics, time_ms - reach_ms, time_ms)
 
     def _follow_clock(self) -> None:
         if jump_ms := self.jumps.jump_ms():

@@ -15,6 +15,7 @@ from veriscope.rules.expansion import Expander
 from veriscope.rules.files import Rule, RuleGroup, RuleOptions
 from veriscope.rules.group import GroupEvaluator, GroupState
 from veriscope.rules.metrics import RuleMetrics
+from veriscope.rules.reads import Prepare
 from veriscope.rules.recording import Record
 from veriscope.rules.reload import find_again, leave, take_over
 from veriscope.rules.sending import SendAlerts
@@ -68,6 +69,7 @@ class RuleLoop:
         clock: Clock,
         registry: CollectorRegistry,
         search: Search | None = None,
+        prepare: Prepare | None = None,
         send: SendAlerts | None = None,
         restore: Callable[[RawFetch], RaggedSamples] | None = None,
         external_labels: Mapping[str, str] | None = None,
@@ -76,6 +78,7 @@ class RuleLoop:
         self._options = options
         self._query = query
         self._search = search
+        self._prepare = prepare
         self._record = record
         self._send = send
         self._restore = restore
@@ -168,6 +171,7 @@ class RuleLoop:
             clock=self._clock,
             expander=Expander(RuleTemplates(external_labels, self._external_url), self._query),
             query_offset_ms=offset_ms,
+            prepare=self._prepare,
             send=self._sender(external_labels),
             read_back=self._read_back if self._restore else None,
             external_url=self._external_url,

@@ -55,6 +55,15 @@ class SeriesReader:
             return scan(self._engine, self._labels, fetch, limits)
         return self._head.fetch(fetch, limits)
 
+    def prepare(self, metrics: Sequence[str], start_ms: int, end_ms: int) -> None:
+        """
+        Have what fits of *metrics* in memory, read together, before it is asked for one by one.
+
+        For fetches of `(start_ms, end_ms]`, Unix milliseconds. Does nothing without a cache.
+        """
+        if self._head is not None:
+            self._head.prepare(metrics, start_ms, end_ms)
+
     def head_use(self) -> HeadUse | None:
         """Return how much is held in memory, and how often that helped; None where nothing can."""
         return self._head.use() if self._head else None

@@ -280,6 +280,20 @@ def test_large_selections_are_loaded_in_parts(
     assert all(is_hot(store, name) for name in "abc")
 
 
+def test_what_was_prepared_is_there(store: Store) -> None:
+    """Several metrics at once; what does not exist is passed over."""
+    write(store, [("m", "1", 1, 1.0), ("n", "1", 2, 2.0)])
+    store.series.prepare(["n", "none", "m"], T0, T0 + 5_000)
+    before = store.series.head_use()
+    for name in ("m", "n"):
+        matcher = Matcher("__name__", MatchOp.EQUAL, name)
+        assert store.series.fetch(RawFetch((matcher,), T0, T0 + 5_000), LIMITS).samples == 1
+    after = store.series.head_use()
+    assert before is not None
+    assert after is not None
+    assert (after.hits - before.hits, after.misses - before.misses) == (2, 0)
+
+
 def test_limits_hold_for_what_is_in_memory(store: Store) -> None:
     """They count what was selected."""
     write(store, [("m", i, second, 1.0) for i in "123" for second in range(5)])

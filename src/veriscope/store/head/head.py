@@ -27,6 +27,8 @@ Parts: TypeAlias = tuple[LabelSets, ...]
 
 # A selector that takes more metrics than these, not hot yet, is left to the engine.
 _METRICS_AT_ONCE: Final = 64
+# Their locks are held while they are read: fewer, and others wait less.
+_PREPARED_AT_ONCE: Final = 250
 
 
 class Head:
@@ -61,6 +63,14 @@ class Head:
             else:
                 found.append(snapshot.select(rest, fetch.start_ms, fetch.end_ms))
         return self._join(found, limits)
+
+    def prepare(self, metrics: Sequence[str], start_ms: int, end_ms: int) -> None:
+        """Load what fits of *metrics*, for fetches of this time."""
+        known = set(self._names.all(FetchLimits()))
+        wanted = sorted(known.intersection(metrics))
+        for place in range(0, len(wanted), _PREPARED_AT_ONCE):
+            some = wanted[place : place + _PREPARED_AT_ONCE]
+            self._hot.snapshots(some, RawFetch((), start_ms, end_ms), FetchLimits())
 
     def use(self) -> HeadUse:
         """Return how much is held, and how often that helped."""
