@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -82,6 +83,23 @@ def open_office(tmp_path: Path, run_server: RunServer) -> Callable[..., Office]:
     return opened
 
 
+class Held:
+    """Holds answers back, and knows when a request is there as a whole."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self._let_go = threading.Event()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Hold one back; called where a request was read."""
+        self.arrived.set()
+        return self._let_go.wait(timeout_s)
+
+    def set(self) -> None:
+        """Answer."""
+        self._let_go.set()
+
+
 def told(receiver: Any) -> list[str]:
     """Return the names of the alerts that the receiver was told of, in order."""
     return [alert["labels"]["alertname"] for body in receiver.bodies for alert in body["alerts"]]
@@ -110,13 +128,11 @@ def test_killed_while_the_receiver_answers(
 ) -> None:
     """Nobody knows whether it arrived, so it is told again, under the same key."""
     office = open_office(receiver.url)
-    receiver.answers.clear()
+    held = receiver.answers = Held()
     office.post("Hot")
-    deadline = time.monotonic() + 60
-    while not receiver.connections and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert held.arrived.wait(60)
     office.kill()
-    receiver.answers.set()
+    held.set()
     receiver.wait(1)
     office.start()
     first, again = receiver.wait(2)
@@ -165,11 +181,11 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_end(
 ) -> None:
     """A stop waits some seconds for it, not for the ten minutes it may take; it is told again."""
     office = open_office(receiver.url)
-    receiver.answers.clear()
+    held = receiver.answers = Held()
     office.post("Hot")
-    office.wait_until(lambda _: bool(receiver.connections))
+    assert held.arrived.wait(60)
     assert office.server.stop() == 0
-    receiver.answers.set()
+    held.set()
     office.start()
     wait_for(receiver, "Hot")
     assert set(told(receiver)) == {"Hot"}
