@@ -198,6 +198,15 @@ def test_alerts_from_elsewhere_get_what_there_is(failing: Bench) -> None:
     assert "chip_celsius" in {metric(each.labels) for each in evidence.changed}
 
 
+def test_the_service_of_an_objective_is_known(failing: Bench) -> None:
+    """Its alerts have no label but those of the objective."""
+    labels = {"alertname": "Burning", "sloth_service": "chat", "sloth_slo": "answers"}
+    trace(failing.store, 1, 10)
+    evidence = failing.gather(firing(labels))
+    assert "chip_celsius" in {metric(each.labels) for each in evidence.changed}
+    assert len(evidence.traces) == 1
+
+
 def test_what_makes_no_sense_is_named(failing: Bench) -> None:
     """Alerts that say of nothing what they are about get no guesses."""
     found = missing(failing.gather(firing({"severity": "critical"})))

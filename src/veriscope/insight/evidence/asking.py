@@ -17,10 +17,12 @@ _MOST_SERIES: Final = 20_000
 _MOST_SAMPLES: Final = 20_000_000
 _MOST_BYTES: Final = 512 << 20
 
-WHERE: Final = ("instance", "pod", "host", "service", "service_name", "job", "model", "namespace")
-"""Labels that say of what an alert is, the narrowest first."""
 SERVICE: Final = ("service", "service_name", "job")
 """Labels that may hold the name of a service, as its spans and records have it."""
+SERVICE_OF_OBJECTIVE: Final = ("sloth_service", "slo_service")
+"""The same, where the alert is one of an objective's."""
+WHERE: Final = ("instance", "pod", "host", *SERVICE, *SERVICE_OF_OBJECTIVE, "model", "namespace")
+"""Labels that say of what an alert is, the narrowest first."""
 
 
 class NothingToSayError(Exception):
@@ -57,7 +59,7 @@ class Case:
     def service(self) -> str:
         """Return the service that the alerts are about; raise where they name none."""
         common = self.common
-        for name in SERVICE:
+        for name in (*SERVICE, *SERVICE_OF_OBJECTIVE):
             if service := common.get(name):
                 return service
         raise NothingToSayError("the alerts have no label `service` or `job` in common")

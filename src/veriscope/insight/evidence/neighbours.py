@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriscope.insight.changes import LEAST_SCORE, rates, score_changes
-from veriscope.insight.evidence.asking import SERVICE, WHERE, Asking, Case, NothingToSayError
+from veriscope.insight.evidence.asking import (
+    SERVICE,
+    SERVICE_OF_OBJECTIVE,
+    WHERE,
+    Asking,
+    Case,
+    NothingToSayError,
+)
 from veriscope.query.promql.format import quote
 from veriscope.signals import METRIC_NAME, Grid, Labels
 from veriscope.signals.evidence import ChangedSeries
@@ -62,7 +69,7 @@ def _selectors(case: Case) -> list[str]:
         if not (value := common.get(name)):
             continue
         # What rules call a service is the job of its metrics, and the other way round.
-        names = SERVICE if name in SERVICE else (name,)
+        names = SERVICE if name in (*SERVICE, *SERVICE_OF_OBJECTIVE) else (name,)
         found += [f"{each}={quote(value)}" for each in names]
     if not found:
         raise NothingToSayError("the alerts have no label in common that says of what they are")
