@@ -89,9 +89,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     Let a test marked `alone` run while no other worker has one.
 
     Each test holds the room, together with others or alone, and comes in by the door. Who wants
-    to be alone waits in the door, so that nobody else slips in before.
+    to be alone waits in the door, so that nobody else slips in before. A test marked `waiting`
+    holds nothing: it does so little that nobody need wait for its end.
     """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    is_waiting = item.get_closest_marker("waiting") is not None
+    if "PYTEST_XDIST_WORKER" not in os.environ or is_waiting:
         return (yield)
     alone = item.get_closest_marker("alone") is not None
     with Path(__file__).open() as room, Path(_gpus.__file__).open() as door:

@@ -19,7 +19,7 @@ from tests.peer.alerting.sides import Ours, Theirs, fetch, wait_until, write_who
 
 pytestmark = [
     pytest.mark.peer,
-    pytest.mark.alone(reason="two servers must tell people at nearly the same time"),
+    pytest.mark.waiting(reason="two servers wait for each other's intervals, two minutes in all"),
     pytest.mark.skipif(
         shutil.which("prometheus") is None or shutil.which("prometheus-alertmanager") is None,
         reason="Debian's prometheus and prometheus-alertmanager are not installed",

@@ -106,10 +106,13 @@ function picture({ id, startsAt }: Evidence): HTMLElement {
 }
 
 function table(heads: readonly string[], rows: readonly HTMLElement[]): HTMLElement {
+  const cells = rows[0]?.children ?? [];
+  const head = (text: string, column: number): HTMLElement =>
+    h("th", { scope: "col", class: cells[column]?.classList.contains("number") ? "number" : "" }, text);
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, ...heads.map((one) => h("th", { scope: "col" }, one)))),
+    h("thead", {}, h("tr", {}, ...heads.map(head))),
     h("tbody", {}, ...rows),
   );
 }

@@ -19,5 +19,6 @@ class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     labels: tuple[str, ...] = (
         *("service", "instance", "host", "pod"),
         *("job", "model", "namespace"),
+        *("sloth_service", "slo_service"),
     )
     """Labels that say of what an alert is: an equal value of one makes two alerts neighbours."""
